@@ -168,8 +168,20 @@ class GapDetected(StratumError, Transient):
 
 ERROR_KINDS = frozenset(
     {
-        "internal", "prerequisite", "settings", "usage", "problems", "integrity", "decode", "line",
-        "broker_unavailable", "backpressure", "destination_full", "busy", "gap", "interrupted",
+        "internal",
+        "prerequisite",
+        "settings",
+        "usage",
+        "problems",
+        "integrity",
+        "decode",
+        "line",
+        "broker_unavailable",
+        "backpressure",
+        "destination_full",
+        "busy",
+        "gap",
+        "interrupted",
     }
 )
 """Closed list for `kind` in the JSON error envelope of every command."""

@@ -78,9 +78,15 @@ class StreamsSettings(_Area):
     datadir: Path | None = Field(None, description="Faust's data folder; default: <home>/faust.")
     session_timeout_s: float = Field(10.0, ge=1, description="Consumer session timeout, seconds.")
     commit_interval_s: float = Field(1.0, gt=0, description="Offset commit interval, seconds.")
-    sweep_interval_s: float = Field(5.0, gt=0, description="How often missing input and unacknowledged output are sought.")
-    incomplete_after_s: float = Field(600.0, gt=0, description="A finished run with holes is closed after this, seconds.")
-    stuck_after_s: float = Field(120.0, gt=0, description="A committed offset that does not move this long is an alarm.")
+    sweep_interval_s: float = Field(
+        5.0, gt=0, description="How often missing input and unacknowledged output are sought."
+    )
+    incomplete_after_s: float = Field(
+        600.0, gt=0, description="A finished run with holes is closed after this, seconds."
+    )
+    stuck_after_s: float = Field(
+        120.0, gt=0, description="A committed offset that does not move this long is an alarm."
+    )
     metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of the worker; 0: none.")
 
 
@@ -90,7 +96,9 @@ class WarehouseSettings(_Area):
     path: Path | None = Field(None, description="Database file; default: <home>/warehouse.duckdb.")
     host: str = Field("127.0.0.1", description="Address the read-only door listens on.")
     port: int = Field(9494, ge=0, le=65535, description="Port of the read-only door; 0: any free one.")
-    token: SecretStr | None = Field(None, description="Token of the door; default: drawn once into <home>/warehouse.token.")
+    token: SecretStr | None = Field(
+        None, description="Token of the door; default: drawn once into <home>/warehouse.token."
+    )
     batch_rows: int = Field(50_000, ge=1, description="Rows gathered before a transaction.")
     batch_seconds: float = Field(1.0, gt=0, description="Time after which a smaller batch is written, seconds.")
     memory_limit: str = Field("4GB", description="DuckDB's memory limit.")
@@ -168,7 +176,8 @@ def _unknown(key: str, where: str, spelled: str) -> SettingsError:
     hint = near[0] if near else "home"
     shown = env_name(hint) if where == "environment" else hint
     return SettingsError(
-        f"unknown setting {spelled} in the {where}", remedy=f"the nearest setting is {shown}; `stratum settings` lists all"
+        f"unknown setting {spelled} in the {where}",
+        remedy=f"the nearest setting is {shown}; `stratum settings` lists all",
     )
 
 
@@ -251,7 +260,8 @@ def load(
         key = ".".join(str(p) for p in first["loc"])
         shown = "***" if any(s in key for s in ("token", "password", "security")) else repr(first.get("input"))
         raise SettingsError(
-            f"setting {key} has the value {shown}: {first['msg']}", remedy=f"set {env_name(key)} to a valid value"
+            f"setting {key} has the value {shown}: {first['msg']}",
+            remedy=f"set {env_name(key)} to a valid value",
         ) from exc
 
 

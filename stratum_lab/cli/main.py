@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -31,13 +30,13 @@ GROUPS: dict[str, tuple[str, str]] = {
 
 
 class LazyGroup(TyperGroup):
-    """Loads a command group when it is named."""
+    """Loads a command group when it is named. Any: Typer's click classes differ between its versions."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names in alphabetical order."""
         return sorted(GROUPS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import the module of one group."""
         if cmd_name not in GROUPS:
             return None
@@ -47,7 +46,7 @@ class LazyGroup(TyperGroup):
         command.short_help = GROUPS[cmd_name][1]
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the groups without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, GROUPS[name][1]) for name in sorted(GROUPS)])

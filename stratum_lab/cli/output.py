@@ -20,7 +20,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 JsonFlag = Annotated[
-    bool, typer.Option("--json", envvar="STRATUM_JSON", help="Print one JSON document on stdout instead of text.")
+    bool,
+    typer.Option("--json", envvar="STRATUM_JSON", help="Print one JSON document on stdout instead of text."),
 ]
 
 stderr = Console(stderr=True, highlight=False)

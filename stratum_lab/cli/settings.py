@@ -17,7 +17,7 @@ def _value(loaded: Settings, key: str) -> Any:
     area, _, leaf = key.rpartition(".")
     value = getattr(getattr(loaded, area) if area else loaded, leaf)
     if key == "kafka.security":
-        return {name: "***" for name in value}
+        return dict.fromkeys(value, "***")
     return value
 
 

@@ -87,7 +87,9 @@ class Codec:
         if len(value) > MAX_MESSAGE_BYTES:
             raise DecodeError("too_large", f"{len(value)} bytes, at most {MAX_MESSAGE_BYTES} are read")
         if len(value) < HEADER.size or value[0] != MAGIC:
-            raise DecodeError("bad_magic", f"starts with {value[:5].hex()}, expected magic byte 00 and a 4-byte schema id")
+            raise DecodeError(
+                "bad_magic", f"starts with {value[:5].hex()}, expected magic byte 00 and a 4-byte schema id"
+            )
         schema_id = HEADER.unpack_from(value)[1]
         mark: bytes | None = None
         for key, content in headers or ():
@@ -96,7 +98,9 @@ class Codec:
         found = self._schemas.by_fingerprint.get(mark) if mark is not None else self._by_id.get(schema_id)
         if found is None:
             what = f"fingerprint {mark.hex()}" if mark is not None else f"schema id {schema_id}"
-            raise DecodeError("unknown_schema", f"{what} is not in the lock file; a newer version of this product wrote it")
+            raise DecodeError(
+                "unknown_schema", f"{what} is not in the lock file; a newer version of this product wrote it"
+            )
         return found
 
     def decode(self, value: bytes | None, headers: Headers = None, expect: Iterable[str] | None = None) -> Message:
@@ -124,7 +128,16 @@ class Codec:
                 if reader is writer
                 else schemaless_reader(body, writer.schema, reader.schema)
             )
-        except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error) as exc:
+        except (
+            EOFError,
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            OverflowError,
+            MemoryError,
+            struct.error,
+        ) as exc:
             raise DecodeError("garbage", f"not the Avro body of {name}: {type(exc).__name__}: {exc}") from exc
         if body.tell() != len(data):
             raise DecodeError("trailing_bytes", f"{len(data) - body.tell()} bytes follow the body of {name}")

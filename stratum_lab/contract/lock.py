@@ -79,7 +79,9 @@ def _load_avsc(path: Path) -> tuple[Schema, str]:
         raw = json.loads(path.read_text(encoding="utf-8"))
         parsed = fastavro.parse_schema(raw)
     except (OSError, ValueError, fastavro.schema.SchemaParseException) as exc:
-        raise SchemaMismatch(f"schema {path.name} cannot be read: {exc}", remedy="restore it from version control") from exc
+        raise SchemaMismatch(
+            f"schema {path.name} cannot be read: {exc}", remedy="restore it from version control"
+        ) from exc
     assert isinstance(parsed, dict)
     return parsed, json.dumps(raw, sort_keys=False, separators=(",", ":"))
 
@@ -111,7 +113,8 @@ def read_lock(root: Path | None = None) -> SchemaSet:
         found = fingerprint_of(schema)
         if found.hex() != e["fingerprint"]:
             raise SchemaMismatch(
-                f"{file.name} has fingerprint {found.hex()}, the lock says {e['fingerprint']} for {e['name']} v{e['version']}",
+                f"{file.name} has fingerprint {found.hex()}, "
+                f"the lock says {e['fingerprint']} for {e['name']} v{e['version']}",
                 remedy="run `make schemas` to release the edit as a new version, or undo it",
             )
         out.append(LockedSchema(e["id"], e["subject"], e["name"], e["version"], found, schema, text))
@@ -127,7 +130,7 @@ def locked() -> SchemaSet:
     return read_lock()
 
 
-# --- compatibility -----------------------------------------------------------------------------------------------
+# Compatibility: what stored data needs from newer schemas.
 
 _PROMOTIONS: Mapping[str, tuple[str, ...]] = {
     "int": ("int", "long", "float", "double"),
@@ -189,7 +192,13 @@ def _resolve(schema: Any, names: dict[str, Any]) -> Any:
 
 
 def _check(
-    writer: Any, reader: Any, where: str, wn: dict[str, Any], rn: dict[str, Any], out: list[str], seen: set[str]
+    writer: Any,
+    reader: Any,
+    where: str,
+    wn: dict[str, Any],
+    rn: dict[str, Any],
+    out: list[str],
+    seen: set[str],
 ) -> None:
     writer, reader = _resolve(writer, wn), _resolve(reader, rn)
     wk, rk = _kind(writer), _kind(reader)
@@ -290,16 +299,25 @@ def release(root: Path) -> list[str]:
             if not before.is_file():
                 problems.append(f"{name}: keep the old text as {before.relative_to(root)} before editing")
                 continue
-            problems += [f"{name} v{e['version']} -> new: {p}" for p in incompatibilities(_load_avsc(before)[0], schema)]
+            problems += [
+                f"{name} v{e['version']} -> new: {p}" for p in incompatibilities(_load_avsc(before)[0], schema)
+            ]
         version = old[-1]["version"] + 1 if old else 1
         entries.append(
-            {"id": next_id, "subject": f"{NAMESPACE}.{name}", "name": name, "version": version, "fingerprint": mark}
+            {
+                "id": next_id,
+                "subject": f"{NAMESPACE}.{name}",
+                "name": name,
+                "version": version,
+                "fingerprint": mark,
+            }
         )
         said.append(f"{name} v{version} released as id {next_id}")
         next_id += 1
     if problems:
         raise IntegrityError(
-            "schema edit refused:\n  " + "\n  ".join(problems), remedy="give new fields a default; never rename or retype"
+            "schema edit refused:\n  " + "\n  ".join(problems),
+            remedy="give new fields a default; never rename or retype",
         )
     if said:
         lock_path.write_text(json.dumps({"schemas": entries}, indent=2) + "\n", encoding="utf-8")

@@ -7,9 +7,7 @@ from stratum_lab.contract.events.graph import GraphEdge, GraphNode, Place, Struc
 from stratum_lab.contract.events.record import BehavioralRecord, CountedRun, GraphMetrics, TopologyMetrics
 from stratum_lab.contract.events.run import EventBatch, RunFinished, RunStarted, TierRange
 
-Message = (
-    EventBatch | RunStarted | RunFinished | BehavioralRecord | TopologyMetrics | StructuralGraph | DeadLetter
-)
+Message = EventBatch | RunStarted | RunFinished | BehavioralRecord | TopologyMetrics | StructuralGraph | DeadLetter
 
 MESSAGES: dict[str, type[Message]] = {
     "BehavioralRecord": BehavioralRecord,

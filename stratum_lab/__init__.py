@@ -1,0 +1,1 @@
+"""Stratum Lab: an event-sourced streaming pipeline that scans AI-agent repositories."""
