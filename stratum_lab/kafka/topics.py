@@ -1,0 +1,156 @@
+"""Topics on the broker: made from the catalogue, checked, identified; and committed offsets of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import NewTopic
+
+from stratum_lab.contract.topics import (
+    BY_NAME,
+    CATALOGUE,
+    REPO_RECORDS,
+    REPO_TOPOLOGY,
+    RUN_EVENTS,
+    RUN_STATUS,
+    SCAN_GRAPHS,
+)
+from stratum_lab.errors import IntegrityError
+from stratum_lab.kafka.clients import admin
+from stratum_lab.kafka.consumer import Consumer, Partition
+from stratum_lab.kafka.failures import translate, translated
+from stratum_lab.settings import Settings
+
+CO_PARTITIONED = (RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, REPO_RECORDS, REPO_TOPOLOGY)
+"""Topics that are joined by key and therefore need the same number of partitions."""
+
+
+def on_broker(settings: Settings, name: str) -> str:
+    """The name on the broker: catalogue names get the prefix, others are full names already."""
+    return settings.kafka.topic_prefix + name if name in BY_NAME else name
+
+
+def partition_counts(settings: Settings) -> dict[str, int]:
+    """Every topic on the broker with its number of partitions.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+    """
+    with translated("listing the topics"):
+        found = admin(settings).list_topics(timeout=settings.kafka.request_timeout_s)
+    return {name: len(t.partitions) for name, t in found.topics.items()}
+
+
+def partition_count(settings: Settings, full_topic: str) -> int:
+    """Number of partitions of one topic.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+        PrerequisiteError: There is no such topic.
+    """
+    counts = partition_counts(settings)
+    if full_topic not in counts:
+        raise translate(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), f"asking for the partitions of {full_topic}")
+    return counts[full_topic]
+
+
+def ensure_topics(settings: Settings, names: Iterable[str] | None = None) -> list[str]:
+    """Create the topics that do not exist yet.
+
+    Args:
+        settings: Prefix, partitions and replication.
+        names: Catalogue names; default: all.
+
+    Returns:
+        Full names of those created.
+
+    Raises:
+        IntegrityError: Topics that are joined by key would have different numbers of partitions.
+        BrokerUnavailable: The broker does not answer.
+    """
+    wanted = [BY_NAME[n] for n in names] if names is not None else list(CATALOGUE)
+    existing = partition_counts(settings)
+    new: list[NewTopic] = []
+    counts: dict[str, int] = {n: existing[full] for n in CO_PARTITIONED if (full := on_broker(settings, n)) in existing}
+    for topic in wanted:
+        full = on_broker(settings, topic.name)
+        if full in existing:
+            continue
+        number = topic.partitions or settings.kafka.partitions
+        if topic.name in CO_PARTITIONED:
+            counts[topic.name] = number
+        new.append(NewTopic(full, number, settings.kafka.replication, config=topic.config()))
+    if len(set(counts.values())) > 1:
+        shown = ", ".join(f"{on_broker(settings, n)} {c}" for n, c in sorted(counts.items()))
+        raise IntegrityError(
+            f"topics that are joined by key must have the same number of partitions; here: {shown}",
+            remedy="set kafka.partitions to the existing number, or recreate the topics that differ",
+        )
+    return _create(settings, new)
+
+
+def _create(settings: Settings, new: list[NewTopic]) -> list[str]:
+    if not new:
+        return []
+    created = []
+    timeout_s = settings.kafka.request_timeout_s
+    client = admin(settings)
+    with translated("creating topics"):
+        futures = client.create_topics(new, operation_timeout=timeout_s, request_timeout=timeout_s)
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as exc:
+            if exc.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise translate(exc.args[0], f"creating topic {name}") from exc
+        else:
+            created.append(name)
+    return created
+
+
+def topic_ids(settings: Settings, names: Sequence[str]) -> dict[str, str]:
+    """The identity the broker gave each topic; it changes when a topic is deleted and made again.
+
+    Args:
+        settings: Where the broker is.
+        names: Catalogue names or full names.
+
+    Returns:
+        Full name -> identity.
+
+    Raises:
+        PrerequisiteError: A topic does not exist.
+        BrokerUnavailable: The broker does not answer.
+    """
+    full = [on_broker(settings, n) for n in names]
+    client = admin(settings)
+    with translated("describing topics"):
+        futures = client.describe_topics(TopicCollection(full), request_timeout=settings.kafka.request_timeout_s)
+    out: dict[str, str] = {}
+    for name, future in futures.items():
+        with translated(f"describing topic {name}"):
+            out[name] = str(future.result().topic_id)
+    return out
+
+
+def committed(settings: Settings, group: str, names: Sequence[str]) -> dict[Partition, int]:
+    """Committed offsets of a group, read without joining it.
+
+    Args:
+        settings: Where the broker is.
+        group: Consumer group.
+        names: Catalogue names or full names.
+
+    Returns:
+        (full topic, partition) -> next offset to read; partitions without a commit are left out.
+
+    Raises:
+        PrerequisiteError: A topic does not exist.
+        BrokerUnavailable: The broker does not answer.
+    """
+    partitions = [
+        (full, p) for full in (on_broker(settings, n) for n in names) for p in range(partition_count(settings, full))
+    ]
+    with Consumer(settings, group) as consumer:
+        return consumer.committed(partitions, settings.kafka.request_timeout_s)
