@@ -24,9 +24,15 @@ def canonical_source(address: str) -> str:
     into `https://host/o/r`, normalises a `pypi:name==version`, and turns a local path into `file://<real path>`.
 
     Raises:
-        ValueError: The address is empty.
+        ValueError: The address is empty or names no possible path.
     """
-    text = address.strip()
+    try:
+        return _canonical(address.strip())
+    except (RuntimeError, OSError) as exc:  # an unknown ~user, a loop of links
+        raise ValueError(f"the source address is no usable path: {exc}") from exc
+
+
+def _canonical(text: str) -> str:
     if not text:
         raise ValueError("the source address is empty")
     pypi = _PYPI.match(text)
@@ -55,6 +61,6 @@ def repo_id(address: str) -> str:
     """First 12 hex digits of the SHA-256 of the canonical source address.
 
     Raises:
-        ValueError: The address is empty.
+        ValueError: The address is empty or names no possible path.
     """
     return hashlib.sha256(canonical_source(address).encode("utf-8")).hexdigest()[:12]

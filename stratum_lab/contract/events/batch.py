@@ -12,6 +12,12 @@ MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 900_000
 """Bound of the encoded batch; estimated from above while events are added."""
 
+MAX_RUN_EVENTS = 100_000
+"""Events of one attempt that are kept; those after it are counted in `events_dropped`."""
+
+MAX_RUN_BYTES = 64 * 1024 * 1024
+"""Bytes of valid lines of one attempt that are kept."""
+
 
 class BatchBuilder:
     """Collects the events of one attempt and cuts them into batches.
@@ -48,6 +54,11 @@ class BatchBuilder:
         self._max_events, self._max_bytes = max_events, max_bytes
         self._events: list[Event] = []
         self._size = 0
+
+    @property
+    def pending(self) -> int:
+        """Events taken that no batch holds yet."""
+        return len(self._events)
 
     def add(self, event: Event) -> EventBatch | None:
         """Take the next event; a batch comes back when this event would not fit into it any more."""
