@@ -1,8 +1,8 @@
 """The lock file: ids, versions and fingerprints of every schema ever released.
 
-`schemas/avro/<Name>.avsc` holds the newest version of each message; `schemas/avro/history/<Name>.v<N>.avsc` the
-older ones, which are never edited. `schemas/schema.lock.json` ties them to ids. Reading refuses a folder that does
-not match its lock; writing a new version checks that old data stays readable.
+`schemas/avro/<Name>.avsc` holds the newest version of each message; `schemas/avro/history/<Name>.v<N>.avsc` keeps
+every released one, never edited. `schemas/schema.lock.json` ties them to ids. Reading refuses a folder that does
+not match its lock; releasing a new version checks that old data stays readable.
 """
 
 from __future__ import annotations
@@ -287,6 +287,7 @@ def release(root: Path) -> list[str]:
     next_id = max((e["id"] for e in entries), default=0) + 1
     said: list[str] = []
     problems: list[str] = []
+    fresh: dict[Path, str] = {}
     for path in sorted((root / "avro").glob("*.avsc")):
         schema, _ = _load_avsc(path)
         name, mark = path.stem, fingerprint_of(schema).hex()
@@ -295,10 +296,7 @@ def release(root: Path) -> list[str]:
             continue
         problems += [f"{name}: {h}" for h in hazards(schema)]
         for e in old:
-            before = root / "avro" / "history" / f"{name}.v{e['version']}.avsc"
-            if not before.is_file():
-                problems.append(f"{name}: keep the old text as {before.relative_to(root)} before editing")
-                continue
+            before = avsc_path(root, name, e["version"], newest=False)
             problems += [
                 f"{name} v{e['version']} -> new: {p}" for p in incompatibilities(_load_avsc(before)[0], schema)
             ]
@@ -313,12 +311,16 @@ def release(root: Path) -> list[str]:
             }
         )
         said.append(f"{name} v{version} released as id {next_id}")
+        fresh[avsc_path(root, name, version, newest=False)] = path.read_text(encoding="utf-8")
         next_id += 1
     if problems:
         raise IntegrityError(
             "schema edit refused:\n  " + "\n  ".join(problems),
             remedy="give new fields a default; never rename or retype",
         )
+    for copy, text in fresh.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
     if said:
         lock_path.write_text(json.dumps({"schemas": entries}, indent=2) + "\n", encoding="utf-8")
     return said
