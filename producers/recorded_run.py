@@ -131,6 +131,8 @@ class RecordedRun:
         numbered: Whether dead letters are wanted at all; without, malformed lines are only counted.
 
     Attributes:
+        run_id: Execution id of the attempt.
+        repo_url: Address of the repository, if known.
         problems: What the person who gave the files has to know.
         malformed: Malformed lines so far.
         dropped: Valid events beyond the limits of a run.
@@ -146,11 +148,11 @@ class RecordedRun:
         if self.files.metadata is not None:
             self._metadata, said = read_metadata(self.files.metadata, self.files.run_number)
             self.problems += said
+        self.run_id, self.repo_url = self._origin()
         self._builder: BatchBuilder | None = None
         if self.identity is not None:
-            self._builder = BatchBuilder(
-                *self.identity, self._run_id(), self._field("tier", 0), max_events=batch_events
-            )
+            tier = self._metadata.fields.get("tier", 0) if self._metadata is not None else 0
+            self._builder = BatchBuilder(*self.identity, self.run_id, tier, max_events=batch_events)
 
     @property
     def events(self) -> int:
@@ -167,15 +169,12 @@ class RecordedRun:
         """Whether no end-of-run marker can be made."""
         return self._metadata is None or self.identity is None
 
-    def _field(self, name: str, default: int) -> int:
-        return self._metadata.fields.get(name, default) if self._metadata is not None else default
-
-    def _run_id(self) -> str:
-        stated = self._metadata.fields.get("run_id") if self._metadata is not None else None
-        if stated:
-            return str(stated)
-        first = first_event(self.files)
-        return first.run_id if first is not None else ""
+    def _origin(self) -> tuple[str, str | None]:
+        """Execution id and address: the metadata's, else those of the first valid line."""
+        fields = self._metadata.fields if self._metadata is not None else {}
+        run_id, url = fields.get("run_id"), fields.get("repo_url")
+        first = None if run_id and url else first_event(self.files)
+        return run_id or (first.run_id if first is not None else ""), url or (first.repo_url if first else None)
 
     def stream(self) -> Iterator[EventBatch | DeadLetter]:
         """Batches and dead letters in the order of the file.
@@ -257,11 +256,12 @@ class RecordedRun:
         fields = dict(metadata.fields)
         fields.pop("attempt", None)
         fields.pop("run_id", None)
+        fields["repo_url"] = self.repo_url
         return RunFinished(
             repo_id=identity.repo_id,
             run_number=identity.run_number,
             attempt=identity.attempt,
-            run_id=builder.run_id,
+            run_id=self.run_id,
             event_count=builder.event_count,
             events_dropped=metadata.events_dropped + self.dropped,
             batch_count=builder.batch_count,

@@ -82,7 +82,8 @@ class RunFiles:
     @property
     def source_file(self) -> str:
         """The events file as dead letters name it: the same from whatever level the import started."""
-        return f"{self.folder.name}/events_run_{self.run_number}.jsonl"
+        name = os.fsencode(self.folder.name).decode("utf-8", "backslashreplace")
+        return f"{name}/events_run_{self.run_number}.jsonl"
 
     @property
     def size(self) -> int:

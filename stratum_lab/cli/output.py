@@ -41,21 +41,23 @@ def settings(**overrides: Any) -> Settings:
 
 def emit_json(data: Any) -> None:
     """Print the one JSON document of a command."""
-    sys.stdout.write(json.dumps(data, indent=2, default=str, ensure_ascii=False) + "\n")
+    text = json.dumps(data, indent=2, default=str, ensure_ascii=False)
+    # File names may hold bytes that are no UTF-8; they are shown escaped rather than stop the output.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def say(text: str) -> None:
     """Talk to the person on stderr; text from outside must be cleaned by the caller."""
-    stderr.print(text, markup=False)
+    stderr.print(text, markup=False, soft_wrap=True)
 
 
 def fail(exc: errors.StratumError, as_json: bool) -> NoReturn:
     """Report one error and leave with its exit code."""
     if as_json:
         emit_json({"error": {"kind": exc.kind, "message": exc.message, "remedy": exc.remedy}})
-    stderr.print(f"error: {logs.clean(exc.message)}", style="red", markup=False)
+    stderr.print(f"error: {logs.clean(exc.message)}", style="red", markup=False, soft_wrap=True)
     if exc.remedy:
-        stderr.print(f"  fix: {logs.clean(exc.remedy)}", markup=False)
+        stderr.print(f"  fix: {logs.clean(exc.remedy)}", markup=False, soft_wrap=True)
     raise typer.Exit(exc.exit_code)
 
 
