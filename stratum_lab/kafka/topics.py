@@ -109,6 +109,28 @@ def _create(settings: Settings, new: list[NewTopic]) -> list[str]:
     return created
 
 
+def create_shadow(settings: Settings, name: str, replay_id: str) -> str:
+    """Create the topic a replay writes instead of a live one, with the live one's partitions.
+
+    Args:
+        settings: Prefix and replication.
+        name: Catalogue name of the live topic.
+        replay_id: Which replay.
+
+    Returns:
+        Full name of the shadow topic.
+
+    Raises:
+        PrerequisiteError: The live topic does not exist.
+        BrokerUnavailable: The broker does not answer.
+    """
+    live = on_broker(settings, name)
+    shadow = f"{live}.shadow.{replay_id}"
+    number = partition_count(settings, live)
+    _create(settings, [NewTopic(shadow, number, settings.kafka.replication, config=BY_NAME[name].config())])
+    return shadow
+
+
 def topic_ids(settings: Settings, names: Sequence[str]) -> dict[str, str]:
     """The identity the broker gave each topic; it changes when a topic is deleted and made again.
 
