@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from stratum_lab.errors import StratumError
 from stratum_lab.kafka.clients import client_config
-from stratum_lab.kafka.failures import translate, translated
+from stratum_lab.kafka.failures import SETTLING, translate, translated
 from stratum_lab.settings import Settings
 
 NO_GROUP = "stratum-no-group"
@@ -174,15 +174,9 @@ class Consumer:
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.ended.add(where)
-            elif not error.retriable() or error.fatal():
+            elif error.fatal() or not (error.retriable() or error.code() in SETTLING):
                 raise translate(error, f"reading {m.topic()} [{m.partition()}]")
         return out
-
-    def watermarks(self, partition: Partition, timeout_s: float) -> tuple[int, int]:
-        """First offset in the log and the offset after the last."""
-        with translated(f"asking for the offsets of {partition[0]} [{partition[1]}]"):
-            low, high = self._rd.get_watermark_offsets(TopicPartition(*partition), timeout=timeout_s)
-        return int(low), int(high)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the next offset to read of each partition, and wait for the answer.

@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
 from stratum_lab.contract import topics
 from stratum_lab.errors import BrokerUnavailable
+from stratum_lab.kafka.backends.memory import CLUSTER_ID as MEMORY_CLUSTER_ID
+from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
-from stratum_lab.kafka.topics import partition_count
+from stratum_lab.kafka.failures import SETTLING, translate, translated
+from stratum_lab.kafka.topics import cluster_id, partition_count
 from stratum_lab.settings import Settings
 
-__all__ = ["RawMessage", "read_range", "read_ranges", "read_topic", "watermarks"]
+__all__ = ["RawMessage", "all_watermarks", "read_range", "read_ranges", "read_topic", "watermarks"]
 
 _FETCH = 1000
 _WAIT_S = 0.5
+_SETTLE_PAUSE_S = 0.1
 
 
 def read_ranges(
@@ -106,8 +113,67 @@ def watermarks(settings: Settings, full_topic: str) -> dict[int, tuple[int, int]
         BrokerUnavailable: The broker does not answer.
         PrerequisiteError: There is no such topic.
     """
-    timeout_s = settings.kafka.request_timeout_s
-    with Consumer(settings, None) as consumer:
-        return {
-            p: consumer.watermarks((full_topic, p), timeout_s) for p in range(partition_count(settings, full_topic))
-        }
+    found = all_watermarks(settings, {full_topic: partition_count(settings, full_topic)})
+    return {p: marks for (_, p), marks in found.items()}
+
+
+def all_watermarks(settings: Settings, counts: Mapping[str, int]) -> dict[Partition, tuple[int, int]]:
+    """First offset and the offset after the last, of several topics.
+
+    Args:
+        settings: Where the broker is.
+        counts: Full topic name -> number of partitions.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+    """
+    parts = [(name, p) for name, count in counts.items() for p in range(count)]
+    lows = _list_offsets(settings, parts, OffsetSpec.earliest())
+    highs = _list_offsets(settings, parts, OffsetSpec.latest())
+    if cluster_id(settings) == MEMORY_CLUSTER_ID:
+        highs = _fetched_ends(settings, highs)
+    return {p: (lows[p], max(lows[p], highs[p])) for p in highs}
+
+
+def _list_offsets(settings: Settings, parts: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+    """Ask once for all; partitions whose leader is just being found are asked again."""
+    out: dict[Partition, int] = {}
+    left, timeout_s = parts, settings.kafka.request_timeout_s
+    deadline, client = time.monotonic() + timeout_s, admin(settings)
+    while left:
+        with translated("asking for first and last offsets"):
+            futures = client.list_offsets({TopicPartition(*p): spec for p in left}, request_timeout=timeout_s)
+        left = []
+        for p, future in futures.items():
+            try:
+                out[p.topic, p.partition] = future.result().offset
+            except KafkaException as exc:
+                error = exc.args[0]
+                if error.code() not in SETTLING or time.monotonic() > deadline:
+                    doing = f"asking for the offsets of {p.topic} [{p.partition}]"
+                    raise translate(error, doing) from exc
+                left.append((p.topic, p.partition))
+        if left:
+            time.sleep(_SETTLE_PAUSE_S)
+    return out
+
+
+def _fetched_ends(settings: Settings, low_guess: dict[Partition, int]) -> dict[Partition, int]:
+    """End offsets as fetches report them.
+
+    Tansu answers a question for the last offset with the first of the last batch; its fetch answers are right.
+    """
+    out = {p: end for p, end in low_guess.items() if end == 0}
+    ask = {p: end for p, end in low_guess.items() if end > 0}
+    if not ask:
+        return out
+    deadline = time.monotonic() + settings.kafka.request_timeout_s
+    with Consumer(settings, None, overrides={"enable.partition.eof": True}) as consumer:
+        consumer.assign({p: end - 1 for p, end in ask.items()})
+        while ask.keys() - consumer.ended:
+            for m in consumer.consume_batch(_FETCH, _WAIT_S):
+                where = (m.topic, m.partition)
+                ask[where] = max(ask[where], m.offset + 1)
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable("the broker does not tell the end of its topics", remedy="stratum status")
+    return out | ask

@@ -42,6 +42,16 @@ def partition_counts(settings: Settings) -> dict[str, int]:
     return {name: len(t.partitions) for name, t in found.topics.items()}
 
 
+def cluster_id(settings: Settings) -> str:
+    """The identity of the cluster.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+    """
+    with translated("asking for the cluster"):
+        return str(admin(settings).list_topics(timeout=settings.kafka.request_timeout_s).cluster_id)
+
+
 def partition_count(settings: Settings, full_topic: str) -> int:
     """Number of partitions of one topic.
 
