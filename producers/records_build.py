@@ -37,6 +37,7 @@ class Folded(NamedTuple):
     open_runs: int
     events: int
     malformed: int
+    invalid: bool
     problems: tuple[Problem, ...]
 
 
@@ -109,9 +110,10 @@ def fold_repository(repo_id: str, runs: Sequence[PlannedRun]) -> Folded:
     record: dict[str, Any] | None = None
     for result in folder.results():
         record = result.record
-    if record is not None:
-        problems += [Problem(repo_id, f"invalid record: {p}") for p in validate_record(record)]
-    return Folded(repo_id, record, len(runs), open_runs, events, malformed, tuple(problems))
+        problems += [Problem(repo_id, text) for text in result.problems]
+    faults = validate_record(record) if record is not None else []
+    problems += [Problem(repo_id, f"invalid record: {fault}") for fault in faults]
+    return Folded(repo_id, record, len(runs), open_runs, events, malformed, bool(faults), tuple(problems))
 
 
 def fold_all(plan: Plan, processes: int) -> Iterator[Folded]:
@@ -171,7 +173,7 @@ def _account(folded: Folded, summary: BuildSummary) -> None:
     if folded.repo_id:
         summary.repositories += 1
         summary.without_record += folded.record is None
-    summary.invalid += any(p.where == folded.repo_id for p in folded.problems)
+    summary.invalid += folded.invalid
 
 
 def _name(repo_id: str) -> str:

@@ -1,0 +1,325 @@
+"""Replaying one partition: read its sources up to fixed ends, fold, derive, compare with live, write.
+
+Runs in a worker process per core; a replayer keeps its consumer and producer from one partition to the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from producers.replay_diff import Derived, Difference, compare
+from stratum_lab.contract.events import (
+    BehavioralRecord,
+    CountedRun,
+    EventBatch,
+    RunFinished,
+    StructuralGraph,
+    TopologyMetrics,
+)
+from stratum_lab.contract.topics import BY_NAME, REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, full_name
+from stratum_lab.errors import BrokerUnavailable, DecodeError
+from stratum_lab.fold import Folder, Result, canonical_json, validate_record
+from stratum_lab.kafka.codec import codec
+from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
+from stratum_lab.kafka.producer import Producer
+from stratum_lab.settings import Settings
+
+_FETCH = 2_000
+_WAIT_S = 0.1
+
+FETCH_OPTIONS = {
+    "enable.partition.eof": True,
+    "fetch.min.bytes": 1,
+    "fetch.wait.max.ms": 50,
+    "queued.min.messages": 20_000,
+    "queued.max.messages.kbytes": 64 * 1024,
+    "fetch.message.max.bytes": 8 * 1024 * 1024,
+    "check.crcs": False,
+}
+"""Large fetches, and a bounded queue of what is fetched and not yet folded."""
+
+Bounds = tuple[int, int]
+"""First offset and the offset after the last."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One partition to replay.
+
+    Attributes:
+        partition: Its number.
+        sources: Catalogue name of each source topic -> bounds of the partition when the replay began.
+        live: Catalogue name of each derived topic -> bounds, when it shall be compared.
+        status_offset: Offset of the last run.status message within the bounds; -1 when there is none.
+        write_to: Catalogue name of each derived topic -> full name of the topic to write.
+        promote: Whether to correct the live topics.
+    """
+
+    partition: int
+    sources: Mapping[str, Bounds]
+    live: Mapping[str, Bounds]
+    status_offset: int
+    write_to: Mapping[str, str]
+    promote: bool
+
+
+class Incomplete(NamedTuple):
+    """A finished attempt whose events are not all in the log."""
+
+    repo_id: str
+    run_number: int
+    attempt: int
+    missing: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class PartitionResult:
+    """What one partition gave; also the sum over partitions.
+
+    Attributes:
+        poison: Reason -> messages that could not be decoded; they are skipped as they are live.
+        newer: Live values that rest on later input than this replay read; they are left alone.
+        promoted: Values written into a live topic.
+        tombstones: Live values deleted.
+    """
+
+    messages: int = 0
+    events: int = 0
+    batches: int = 0
+    finished: int = 0
+    open_runs: int = 0
+    graphs: int = 0
+    records: int = 0
+    topologies: int = 0
+    invalid: int = 0
+    newer: int = 0
+    promoted: int = 0
+    tombstones: int = 0
+    cpu_seconds: float = 0.0
+    interrupted: bool = False
+    poison: dict[str, int] = field(default_factory=dict)
+    incomplete: list[Incomplete] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, other: PartitionResult) -> None:
+        """Add another partition's result."""
+        for name in (
+            "messages", "events", "batches", "finished", "open_runs", "graphs", "records", "topologies", "invalid",
+            "newer", "promoted", "tombstones", "cpu_seconds",
+        ):  # fmt: skip
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.interrupted = self.interrupted or other.interrupted
+        for reason, count in other.poison.items():
+            self.poison[reason] = self.poison.get(reason, 0) + count
+        self.incomplete += other.incomplete
+        self.differences += other.differences
+        self.problems += other.problems
+
+
+class Interrupted(Exception):
+    """The replay was asked to stop."""
+
+
+class Replayer:
+    """Replays partitions one after the other.
+
+    Args:
+        settings: Broker, prefix, codec.
+        on_messages: Told how many messages were read since the last call; may raise Interrupted.
+    """
+
+    def __init__(self, settings: Settings, on_messages: Callable[[int], None]) -> None:
+        self._settings = settings
+        self._on_messages = on_messages
+        self._codec = codec(settings)
+        self._consumer = Consumer(settings, None, start="error", overrides=FETCH_OPTIONS)
+        self._producer: Producer | None = None
+
+    def close(self) -> None:
+        """Close the consumer; what was produced is flushed by each replay."""
+        self._consumer.close()
+
+    def replay(self, task: Task) -> PartitionResult:
+        """Replay one partition.
+
+        Raises:
+            BrokerUnavailable: Nothing came for the time a broker call may take.
+            LogIdentityChanged: A topic was cut or recreated meanwhile.
+            Interrupted: `on_messages` asked to stop; nothing of this partition is written.
+        """
+        began = time.process_time()
+        out = PartitionResult()
+        results = self._fold(task, out)
+        live = self._live(task, out) if task.live else {}
+        for result in results:
+            self._derived(task, result, live, out)
+        if task.live:
+            for (topic, _), message in live.items():
+                self._extra(task, topic, message, out)
+        if self._producer is not None:
+            self._producer.flush()
+        out.cpu_seconds = time.process_time() - began
+        return out
+
+    def _read(self, task: Task, bounds: Mapping[str, Bounds]) -> Iterator[RawMessage]:
+        prefix, timeout_s = self._settings.kafka.topic_prefix, self._settings.kafka.request_timeout_s
+        left: dict[Partition, int] = {
+            (full_name(prefix, name), task.partition): end for name, (start, end) in bounds.items() if start < end
+        }
+        if not left:
+            return
+        consumer = self._consumer
+        consumer.assign({(full_name(prefix, n), task.partition): b[0] for n, b in bounds.items() if b[0] < b[1]})
+        last = time.monotonic()
+        while left:
+            batch = consumer.consume_batch(_FETCH, _WAIT_S)
+            for m in batch:
+                where = (m.topic, m.partition)
+                end = left.get(where)
+                if end is None:
+                    continue
+                if m.offset < end:
+                    yield m
+                if m.offset >= end - 1:
+                    del left[where]
+            # Compaction and transactions leave holes: the last offset may hold no message.
+            over = [p for p in left if p in consumer.ended]
+            for where in over:
+                del left[where]
+            if batch or over:
+                last = time.monotonic()
+                self._on_messages(len(batch))
+            elif time.monotonic() - last > timeout_s:
+                raise BrokerUnavailable(
+                    f"nothing came from {next(iter(left))[0]} for {timeout_s:g} s", remedy="stratum status"
+                )
+            else:
+                self._on_messages(0)
+
+    def _fold(self, task: Task, out: PartitionResult) -> Iterator[Result]:
+        folder = Folder()
+        events_topic = full_name(self._settings.kafka.topic_prefix, RUN_EVENTS)
+        expect = {full_name(self._settings.kafka.topic_prefix, name): BY_NAME[name].messages for name in task.sources}
+        decode = self._codec.decode
+        for m in self._read(task, task.sources):
+            out.messages += 1
+            if m.value is None and m.topic != events_topic:
+                continue  # a tombstone of scan.graphs: compaction has not run yet
+            try:
+                message = decode(m.value, m.headers, expect[m.topic])
+            except DecodeError as exc:
+                out.poison[exc.reason] = out.poison.get(exc.reason, 0) + 1
+                continue
+            if isinstance(message, EventBatch):
+                out.batches += 1
+                out.events += message.count
+                folder.batch(message)
+            elif isinstance(message, RunFinished):
+                out.finished += 1
+                folder.finished(message)
+            elif isinstance(message, StructuralGraph):
+                out.graphs += 1
+                folder.graph(message)
+        return folder.results()
+
+    def _live(self, task: Task, out: PartitionResult) -> dict[tuple[str, str], Derived]:
+        """Newest live value per topic and repository."""
+        prefix = self._settings.kafka.topic_prefix
+        names = {full_name(prefix, n): n for n in task.live}
+        newest: dict[tuple[str, bytes], RawMessage] = {}
+        for m in self._read(task, task.live):
+            newest[names[m.topic], m.key or b""] = m
+        found: dict[tuple[str, str], Derived] = {}
+        for (name, _), m in newest.items():
+            if m.value is None:
+                continue
+            try:
+                message = self._codec.decode(m.value, m.headers, BY_NAME[name].messages)
+            except DecodeError as exc:
+                out.problems.append(
+                    f"live value in {m.topic} [{m.partition}] at {m.offset} cannot be read: {exc.reason}"
+                )
+                continue
+            assert isinstance(message, BehavioralRecord | TopologyMetrics)
+            found[name, message.repo_id] = message
+        return found
+
+    def _derived(self, task: Task, result: Result, live: dict[tuple[str, str], Derived], out: PartitionResult) -> None:
+        out.problems += [f"{result.repo_id}: {text}" for text in result.problems]
+        for run in result.incomplete:
+            if run.finished:
+                out.incomplete.append(Incomplete(result.repo_id, run.run_number, run.attempt, run.missing))
+            else:
+                out.open_runs += 1
+        if result.record is None:
+            return
+        invalid = validate_record(result.record)
+        if invalid:
+            out.invalid += 1
+            out.problems += [f"{result.repo_id}: {p}" for p in invalid]
+            return
+        record = BehavioralRecord(
+            repo_id=result.repo_id,
+            repo_full_name=result.record["repo_full_name"],
+            runs=[
+                CountedRun(run_number=f.run_number, attempt=f.attempt, event_count=f.event_count) for f in result.runs
+            ],
+            source_partition=task.partition,
+            source_offset=task.status_offset,
+            revision=1,
+            record=canonical_json(result.record),
+        )
+        out.records += 1
+        self._settle(task, REPO_RECORDS, record, live, out)
+        if result.topology is not None:
+            at = {"source_partition": task.partition, "source_offset": task.status_offset, "revision": 1}
+            out.topologies += 1
+            self._settle(task, REPO_TOPOLOGY, result.topology.model_copy(update=at), live, out)
+
+    def _settle(
+        self, task: Task, topic: str, message: Derived, live: dict[tuple[str, str], Derived], out: PartitionResult
+    ) -> None:
+        """Write one derived value where it belongs and note how the live one differs."""
+        if topic in task.write_to:
+            self._write(task.write_to[topic], task.partition, message)
+        if topic not in task.live:
+            return
+        before = live.pop((topic, message.repo_id), None)
+        difference = compare(topic, task.partition, before, message)
+        if difference is None:
+            return
+        if before is not None and before.source_offset > task.status_offset:
+            out.newer += 1
+            return
+        out.differences.append(difference)
+        if task.promote:
+            revision = before.revision + 1 if before is not None else 1
+            full = full_name(self._settings.kafka.topic_prefix, topic)
+            self._write(full, task.partition, message.model_copy(update={"revision": revision}))
+            out.promoted += 1
+
+    def _extra(self, task: Task, topic: str, message: Derived, out: PartitionResult) -> None:
+        """A live value that no input supports."""
+        if message.source_offset > task.status_offset:
+            out.newer += 1
+            return
+        difference = compare(topic, task.partition, message, None)
+        assert difference is not None
+        out.differences.append(difference)
+        if task.promote:
+            full = full_name(self._settings.kafka.topic_prefix, topic)
+            self._out().send_raw(full, message.repo_id, None, (), partition=task.partition)
+            out.tombstones += 1
+
+    def _write(self, full_topic: str, partition: int, message: Derived) -> None:
+        value, headers = self._codec.encode(message)
+        self._out().send_raw(full_topic, message.repo_id, value, headers, partition=partition)
+
+    def _out(self) -> Producer:
+        if self._producer is None:
+            self._producer = Producer(self._settings)
+        return self._producer
