@@ -1,28 +1,33 @@
-"""Client of a Confluent-compatible schema registry: registers our schemas and checks that it holds ours, not others."""
+"""Client of a Confluent-compatible schema registry: registers our schemas and checks that it holds ours, not others.
+
+Plain HTTP, because the check must see the registry's own answer each time and not a client's cache.
+"""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import fastavro
+import httpx
 import orjson
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
-from httpx import HTTPError
 
 from stratum_lab.contract.lock import LockedSchema, SchemaSet, fingerprint_of, locked
 from stratum_lab.contract.registry import wire_ids
-from stratum_lab.errors import BrokerUnavailable, SchemaMismatch, SettingsError
+from stratum_lab.errors import BrokerUnavailable, SchemaMismatch, SettingsError, StratumError
+from stratum_lab.observe.logs import clean
 from stratum_lab.settings import RegistrySettings
 
 COMPATIBILITY = "BACKWARD"
-TIMEOUT_S = 10
+TIMEOUT_S = 10.0
 _CONFLICT = 409
 _NOT_FOUND = 404
 _REFUSED = (401, 403)
+_OK = range(200, 300)
 _SERVER_ERROR = 500
-_RETRIES = 2
+_SHOWN_CHARS = 200
+_LATEST = "latest"
 
 
 class HttpRegistry:
@@ -36,17 +41,23 @@ class HttpRegistry:
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
-        self._url = settings.url or ""
-        config: dict[str, Any] = {"url": self._url, "timeout": TIMEOUT_S, "max.retries": _RETRIES}
-        if settings.username is not None:
-            password = settings.password.get_secret_value() if settings.password else ""
-            config["basic.auth.user.info"] = f"{settings.username}:{password}"
-        try:
-            self._client = SchemaRegistryClient(config)
-        except ValueError as exc:
+        self._url = (settings.url or "").rstrip("/")
+        if not self._url.startswith(("http://", "https://")) or "@" in self._url:
+            # An address that holds a password would be logged; it is not shown here either.
             raise SettingsError(
-                f"registry.url is refused: {exc}", remedy="set STRATUM_REGISTRY__URL to http://host:port"
-            ) from exc
+                "registry.url must be http://host:port or https://host:port, without user and password",
+                remedy="set STRATUM_REGISTRY__URL, STRATUM_REGISTRY__USERNAME and STRATUM_REGISTRY__PASSWORD",
+            )
+        password = settings.password.get_secret_value() if settings.password else ""
+        auth = (settings.username, password) if settings.username is not None else None
+        self._http = httpx.Client(
+            timeout=TIMEOUT_S,
+            auth=auth,
+            headers={
+                "accept": "application/vnd.schemaregistry.v1+json, application/json",
+                "content-type": "application/vnd.schemaregistry.v1+json",
+            },
+        )
         self._prepared: set[str] = set()
 
     def register(self, schema: LockedSchema) -> int:
@@ -57,28 +68,28 @@ class HttpRegistry:
             BrokerUnavailable: It does not answer.
             SettingsError: It refuses the credentials.
         """
-        ours = schema.fingerprint.hex()
-        self._require_compatibility(schema.subject)
-        held = self._held(schema)
-        if held is not None and held != ours:
-            raise self._mismatch(schema, f"another schema, fingerprint {held}")
-        try:
-            found = int(self._client.register_schema(schema.subject, Schema(schema.text, "AVRO")))
-        except SchemaRegistryError as exc:
-            if exc.http_status_code == _CONFLICT:
-                newest = self._newest(schema.subject)
-                raise self._mismatch(schema, f"fingerprint {newest} and calls ours incompatible") from exc
-            raise self._failed(exc) from exc
-        except (HTTPError, OSError) as exc:
-            raise self._silent(exc) from exc
-        held = self._held(schema)
-        if held != ours:
-            raise self._mismatch(schema, "nothing" if held is None else f"another schema, fingerprint {held}")
-        return found
+        subject = quote(schema.subject, safe="")
+        # 1. Nobody else's schema under our subject and version, before anything is written.
+        self._require_ours(schema, self._fingerprint(subject, schema.version), absent_is_fine=True)
+        # 2. The subject refuses what would break readers; once per subject.
+        if subject not in self._prepared:
+            self._ask("PUT", f"/config/{subject}", {"compatibility": COMPATIBILITY})
+            self._prepared.add(subject)
+        # 3. Register; the registry answers with the id it already has when it knows the schema.
+        answer = self._ask("POST", f"/subjects/{subject}/versions", {"schema": schema.text}, allowed=(_CONFLICT,))
+        if answer is None:
+            newest = self._fingerprint(subject, _LATEST)
+            raise self._mismatch(schema, f"a schema with fingerprint {newest} and calls ours incompatible")
+        # 4. It took the version the lock says.
+        self._require_ours(schema, self._fingerprint(subject, schema.version), absent_is_fine=False)
+        wire_id = answer.get("id") if isinstance(answer, dict) else None
+        if not isinstance(wire_id, int):
+            raise self._unreadable("registering gave no id")
+        return wire_id
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.__exit__(None, None, None)
+        self._http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -88,64 +99,72 @@ class HttpRegistry:
     ) -> None:
         self.close()
 
-    def _require_compatibility(self, subject: str) -> None:
-        if subject in self._prepared:
-            return
+    def check(self) -> None:
+        """Ask for the subjects, to see that it answers.
+
+        Raises:
+            BrokerUnavailable: It does not.
+            SettingsError: It refuses the credentials.
+        """
+        self._ask("GET", "/subjects")
+
+    def _ask(self, verb: str, path: str, body: object = None, allowed: tuple[int, ...] = ()) -> Any:
+        """One call; None for an allowed refusal. Any: the answer is open JSON."""
         try:
-            self._client.set_compatibility(subject_name=subject, level=COMPATIBILITY)
-        except SchemaRegistryError as exc:
-            raise self._failed(exc) from exc
-        except (HTTPError, OSError) as exc:
-            raise self._silent(exc) from exc
-        self._prepared.add(subject)
-
-    def _held(self, schema: LockedSchema) -> str | None:
-        """Fingerprint of what is registered under our subject and version; None: nothing."""
-        return self._fingerprint(schema.subject, schema.version)
-
-    def _newest(self, subject: str) -> str:
-        return self._fingerprint(subject, "latest") or "unknown"
+            answer = self._http.request(
+                verb, self._url + path, content=orjson.dumps(body) if body is not None else None
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise BrokerUnavailable(
+                f"the registry {self._url} does not answer: {type(exc).__name__}: {exc}",
+                remedy="start it, or unset STRATUM_REGISTRY__URL to write the ids of the lock file",
+            ) from exc
+        if answer.status_code in allowed:
+            return None
+        if answer.status_code not in _OK:
+            raise self._refusal(answer)
+        try:
+            return orjson.loads(answer.content)
+        except orjson.JSONDecodeError as exc:
+            raise self._unreadable(clean(answer.text[:_SHOWN_CHARS])) from exc
 
     def _fingerprint(self, subject: str, version: int | str) -> str | None:
+        """Fingerprint of what is registered; None: nothing."""
+        found = self._ask("GET", f"/subjects/{subject}/versions/{version}", allowed=(_NOT_FOUND,))
+        if found is None:
+            return None
         try:
-            # Not cached by the client: the answer after registering must be the registry's.
-            found = (
-                self._client.get_latest_version(subject)
-                if version == "latest"
-                else self._client.get_version(subject, int(version))
-            )
-        except SchemaRegistryError as exc:
-            if exc.http_status_code == _NOT_FOUND:
-                return None
-            raise self._failed(exc) from exc
-        except (HTTPError, OSError) as exc:
-            raise self._silent(exc) from exc
-        try:
-            parsed = fastavro.parse_schema(orjson.loads(found.schema.schema_str or ""))
-        except (ValueError, TypeError, KeyError, fastavro.schema.SchemaParseException) as exc:
-            return f"unreadable ({exc})"
-        return fingerprint_of(parsed).hex()
+            parsed = fastavro.parse_schema(orjson.loads(found["schema"]))
+        except (ValueError, TypeError, KeyError, fastavro.schema.SchemaParseException):
+            return "unknown (not Avro)"
+        return fingerprint_of(parsed).hex() if isinstance(parsed, dict) else "unknown (not a record)"
+
+    def _require_ours(self, schema: LockedSchema, held: str | None, *, absent_is_fine: bool) -> None:
+        if held is None and absent_is_fine:
+            return
+        if held != schema.fingerprint.hex():
+            raise self._mismatch(schema, f"a schema with fingerprint {held}" if held else "nothing")
 
     def _mismatch(self, schema: LockedSchema, held: str) -> SchemaMismatch:
         return SchemaMismatch(
-            f"the registry {self._url} holds under {schema.subject} version {schema.version} {held}; "
+            f"the registry {self._url} holds, under {schema.subject} version {schema.version}, {held}; "
             f"ours has fingerprint {schema.fingerprint.hex()}",
             remedy="point STRATUM_REGISTRY__URL at a registry of this product, or remove that subject there",
         )
 
-    def _failed(self, exc: SchemaRegistryError) -> Exception:
-        said = f"the registry {self._url} answered {exc.http_status_code}: {exc.error_message}"
-        if exc.http_status_code in _REFUSED:
+    def _unreadable(self, said: str) -> SchemaMismatch:
+        return SchemaMismatch(
+            f"the registry {self._url} gave an answer that is none: {said}",
+            remedy="check that this is the address of a Confluent-compatible registry",
+        )
+
+    def _refusal(self, answer: httpx.Response) -> StratumError:
+        said = f"the registry {self._url} answered {answer.status_code}: {clean(answer.text[:_SHOWN_CHARS])}"
+        if answer.status_code in _REFUSED:
             return SettingsError(said, remedy="set STRATUM_REGISTRY__USERNAME and STRATUM_REGISTRY__PASSWORD")
-        if exc.http_status_code >= _SERVER_ERROR or exc.http_status_code < 0:
+        if answer.status_code >= _SERVER_ERROR:
             return BrokerUnavailable(said, remedy="try again when the registry is well")
         return SchemaMismatch(said, remedy="check that it is a Confluent-compatible registry for Avro")
-
-    def _silent(self, exc: Exception) -> BrokerUnavailable:
-        return BrokerUnavailable(
-            f"the registry {self._url} does not answer: {exc}",
-            remedy="start it, or unset STRATUM_REGISTRY__URL to write the ids of the lock file",
-        )
 
 
 def register(settings: RegistrySettings, schemas: SchemaSet | None = None) -> dict[bytes, int]:
