@@ -1,0 +1,1 @@
+"""The stream processors: a Faust application that folds events into records."""

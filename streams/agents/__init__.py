@@ -1,0 +1,1 @@
+"""The agents of the application, imported by hand from `streams.application`."""

@@ -1,0 +1,293 @@
+"""The Faust application: wires the log, the table, the partitions and the commits together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import faust
+from faust.types import TP
+from prometheus_client import start_http_server
+
+from stratum_lab.contract.topics import MAX_MESSAGE_BYTES, base_name, full_name
+from stratum_lab.errors import EXIT_TRY_LATER, GapDetected, IntegrityError, LogIdentityChanged, StratumError
+from stratum_lab.kafka.address import bootstrap
+from stratum_lab.kafka.codec import codec
+from stratum_lab.kafka.topics import ensure_topics, partition_counts, topic_ids
+from stratum_lab.observe import logs
+from stratum_lab.settings import Settings
+from streams import metrics
+from streams.outlet import KafkaLog, KafkaOutlet
+from streams.owner import Owner, Where
+from streams.partition import SOURCES, Partition, Raw
+from streams.tables import STATE_TABLE, StateTable
+from streams.transport import CheckpointTransport
+
+BUFFER_MESSAGES = 64
+"""Messages between consumer and agent; 64 batches of 900 kB are enough memory."""
+
+FETCH_BYTES = 4 * 1024 * 1024
+POLL_RECORDS = 500
+STOP_FLUSH_S = 5.0
+"""Time the last checkpoint of revoked partitions may take."""
+
+PULSE_S = 0.5
+
+log = logs.get("streams.app")
+
+
+def end_process(exc: BaseException) -> NoReturn:
+    """End at once, without acknowledging anything: raising in an agent would acknowledge and skip its message."""
+    code = exc.exit_code if isinstance(exc, IntegrityError) else EXIT_TRY_LATER
+    log.error("the worker ends and is started again", error=str(exc), kind=type(exc).__name__, exc_info=exc)
+    logging.shutdown()
+    os._exit(code)
+
+
+class StreamsApp(faust.App):  # type: ignore[misc]
+    """Faust application that folds runs into records.
+
+    Attributes:
+        stratum: Settings of this process.
+        owner: The partitions of this process; None until the worker starts.
+    """
+
+    stratum: Settings
+    folded: StateTable
+    owner: Owner | None = None
+
+    def _new_transport(self) -> CheckpointTransport:
+        return CheckpointTransport(self.conf.broker_consumer, self)
+
+    async def on_first_start(self) -> None:
+        """Before anything is consumed: topics exist, counts agree."""
+        self.stratum.faust_dir.mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+        try:
+            await asyncio.to_thread(self._prepare)
+        except StratumError as exc:
+            end_process(exc)
+        self._pulse_at = time.monotonic()
+        if self.stratum.streams.metrics_port:
+            start_http_server(self.stratum.streams.metrics_port)
+
+    def _prepare(self) -> None:
+        settings = self.stratum
+        ensure_topics(settings)
+        self._ids = {
+            base_name(settings.kafka.topic_prefix, full): identity
+            for full, identity in topic_ids(settings, SOURCES).items()
+        }
+        counts = partition_counts(settings)
+        number = counts[full_name(settings.kafka.topic_prefix, SOURCES[0])]
+        changelog = self.folded.changelog_topic_name
+        if counts.get(changelog, number) != number:
+            raise IntegrityError(
+                f"changelog {changelog} has {counts[changelog]} partitions, its sources have {number}",
+                remedy="set streams.app_id to a new name; the state is folded again from the log",
+            )
+        self.folded.changelog_topic.partitions = number
+        outlet = KafkaOutlet(settings, changelog)
+        self.owner = Owner(KafkaLog(settings), outlet, incomplete_after_s=settings.streams.incomplete_after_s)
+
+    # Partitions
+
+    async def recovered(self, numbers: set[int]) -> None:
+        """Take over the partitions whose changelog was replayed; those kept go on as they are."""
+        try:
+            await self._recovered(numbers)
+        except Exception as exc:  # noqa: BLE001 - Faust would swallow it and consume without state
+            end_process(exc)
+
+    async def _recovered(self, numbers: set[int]) -> None:
+        assert self.owner is not None
+        assigned = {tp for tp in self.consumer.assignment() if self._where(tp)[0] in SOURCES}
+        self.owner.disown([n for n in self.owner.partitions if n not in numbers or self._is_fresh(n)])
+        fresh = sorted(n for n in numbers if self._is_fresh(n))
+        self.owner.suspended = False
+        if not fresh:
+            return
+        tps = [tp for tp in assigned if tp.partition in fresh]
+        low = {self._where(tp): offset for tp, offset in (await self.consumer.earliest_offsets(*tps)).items()}
+        high = {self._where(tp): offset for tp, offset in (await self.consumer.highwaters(*tps)).items()}
+        reader = await asyncio.to_thread(codec, self.stratum)
+        parts = []
+        for number in fresh:
+            part = Partition(
+                number,
+                self.folded.shards.setdefault(number, {}),
+                low={topic: low.get((topic, number)) or 0 for topic in SOURCES},
+                codec=reader,
+                prefix=self.stratum.kafka.topic_prefix,
+                topics=self._ids,
+            )
+            self._check_identity(part, high)
+            parts.append(part)
+        self.owner.own(parts)
+        log.info("partitions recovered", partitions=fresh)
+
+    def _is_fresh(self, number: int) -> bool:
+        """Whether the changelog of a partition was replayed, so that its live state must be built again."""
+        assert self.owner is not None
+        part = self.owner.partitions.get(number)
+        return part is None or part.stored is not self.folded.shards.get(number)
+
+    def _check_identity(self, part: Partition, high: Mapping[Where, int | None]) -> None:
+        for topic in SOURCES:
+            end = high.get((topic, part.number)) or 0
+            known, now = part.recovered_topics.get(topic), self._ids.get(topic)
+            if (known and now and known != now) or part.next[topic] > end:
+                raise LogIdentityChanged(
+                    f"{topic} [{part.number}] ends at {end}, but everything below {part.next[topic]} was folded "
+                    f"(topic id {known}, now {now}): the topic was deleted and made again",
+                    remedy="set streams.app_id to a new name; the state is folded again from the log",
+                )
+
+    async def revoked(self, partitions: set[TP]) -> None:
+        """Make a last checkpoint while the partitions are still ours."""
+        if self.owner is None or not self.owner.partitions:
+            return
+        try:
+            await asyncio.wait_for(self.owner.checkpoint(), STOP_FLUSH_S)
+        except TimeoutError:
+            log.warning("no time for a last checkpoint; the next owner folds from the one before")
+        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
+            end_process(exc)
+        self.owner.suspended = True
+
+    async def checkpointed(self) -> Mapping[TP, int]:
+        """Make a checkpoint; the offsets that may be committed then."""
+        if self.owner is None:
+            return {}
+        self.check_pulse()
+        try:
+            await self.owner.checkpoint()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
+            end_process(exc)
+        prefix = self.stratum.kafka.topic_prefix
+        return {TP(full_name(prefix, topic), number): at for (topic, number), at in self.owner.durable.items()}
+
+    # Watching
+
+    def check_pulse(self) -> None:
+        """End a process that stood still longer than the session: others own its partitions by now."""
+        now = time.monotonic()
+        if now - self._pulse_at > self.stratum.streams.session_timeout_s:
+            end_process(GapDetected(f"this process stood still for {now - self._pulse_at:.1f} s"))
+        self._pulse_at = now
+
+    async def pulse(self) -> None:
+        """Feel the pulse for ever."""
+        while not self.should_stop:
+            self.check_pulse()
+            await asyncio.sleep(PULSE_S)
+
+    async def sweeps(self) -> None:
+        """Sweep for ever; an exception ends the process."""
+        since: dict[TP, tuple[int, float]] = {}
+        while not self.should_stop:
+            await self.sleep(self.stratum.streams.sweep_interval_s)
+            if self.should_stop or self.rebalancing or self.owner is None or not self.owner.partitions:
+                since.clear()
+                continue
+            try:
+                await self._sweep(since)
+            except Exception as exc:  # noqa: BLE001 - an unguarded worker must not go on
+                end_process(exc)
+
+    async def _sweep(self, since: dict[TP, tuple[int, float]]) -> None:
+        assert self.owner is not None
+        tps = [tp for tp in self.consumer.assignment() if self._where(tp)[0] in SOURCES]
+        ends = {tp: end or 0 for tp, end in (await self.consumer.highwaters(*tps)).items()}
+        if self.rebalancing:
+            return
+        await self.owner.sweep({self._where(tp): end for tp, end in ends.items()})
+        await self.consumer.commit()
+        now, oldest = time.monotonic(), 0.0
+        for tp, end in ends.items():
+            at = self.consumer.committed_at(tp)
+            known, first = since.get(tp, (at, now))
+            if at >= end or at != known:
+                first = now
+            since[tp] = (at, first)
+            oldest = max(oldest, now - first)
+            if now - first > self.stratum.streams.stuck_after_s:
+                end_process(GapDetected(f"{tp.topic} [{tp.partition}]: the committed offset stands at {at} of {end}"))
+        metrics.UNCOMMITTED_AGE.set(oldest)
+
+    def _where(self, tp: TP) -> Where:
+        return base_name(self.stratum.kafka.topic_prefix, tp.topic), tp.partition
+
+    def raw(self, message: Any) -> Raw:
+        """A Faust message as the partitions take it."""
+        topic = base_name(self.stratum.kafka.topic_prefix, message.topic)
+        headers = message.headers or ()
+        stamp = int((message.timestamp or 0) * 1000)
+        return Raw(topic, message.offset, message.key, message.value, headers, stamp)
+
+
+def create_app(settings: Settings) -> StreamsApp:
+    """Build the application.
+
+    Args:
+        settings: Settings of this process.
+
+    Raises:
+        BrokerUnavailable: No broker is configured or started.
+    """
+    logs.configure(settings.log)
+    s = settings.streams
+    servers = ";".join(f"kafka://{host.strip()}" for host in bootstrap(settings).split(","))
+    app = StreamsApp(
+        s.app_id,
+        broker=servers,
+        store="memory://",
+        datadir=str(settings.faust_dir),
+        autodiscover=False,
+        web_enabled=False,
+        topic_partitions=settings.kafka.partitions,
+        topic_replication_factor=settings.kafka.replication,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        Table=StateTable,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        stream_buffer_maxsize=BUFFER_MESSAGES,
+        stream_wait_empty=False,
+        broker_max_poll_records=POLL_RECORDS,
+        broker_commit_interval=s.commit_interval_s,
+        broker_check_crcs=False,
+        broker_session_timeout=s.session_timeout_s,
+        broker_heartbeat_interval=max(0.5, s.session_timeout_s / 6),
+        broker_request_timeout=max(settings.kafka.request_timeout_s, s.session_timeout_s),
+        producer_linger=0.0,
+        loghandlers=[],
+    )
+    app.stratum = settings
+    # Building their debug records, even those nobody sees, costs a tenth of the time.
+    for name in ("faust", "aiokafka", "mode"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    app.folded = app.Table(
+        STATE_TABLE,
+        schema=faust.Schema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
+        key_type=bytes,
+        value_type=bytes,
+        partitions=settings.kafka.partitions,
+        extra_topic_configs={"max.message.bytes": MAX_MESSAGE_BYTES},
+    )
+    app.folded.recovered = app.recovered
+    app.on_partitions_revoked.connect(_on_revoked)
+    app.task(app.pulse)
+    app.task(app.sweeps)
+    from streams.agents.fold import attach  # the agent needs the application; this is the composition root
+
+    attach(app)
+    return app
+
+
+async def _on_revoked(app: StreamsApp, revoked: set[TP], **_: Any) -> None:
+    await app.revoked(revoked)

@@ -1,0 +1,229 @@
+"""What one partition keeps in the changelog: keys, and values with a fixed header that can be read without the body.
+
+    A/<repo_id>/<run>/<attempt>   folded state of one attempt
+    I/<repo_id>                   finished attempts of one repository and what was emitted for it
+    G/<repo_id>                   its structural graph, as it came from scan.graphs
+    W                             the mark: everything below its offsets is in the values written before it
+
+Every value starts with a version byte and its rank, a number that never falls while a partition is folded. Recovery
+keeps the value of the highest rank, so that a late write of a former owner does not replace a newer value.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from stratum_lab.errors import IntegrityError
+from stratum_lab.fold import AttemptState, RunFacts, dump_attempt, load_attempt
+
+VERSION = 1
+MARK_KEY = b"W"
+ATTEMPT, INDEX, GRAPH = b"A", b"I", b"G"
+
+_RANK = struct.Struct(">Bq")
+_ATTEMPT = struct.Struct(">Bqqq")
+_INDEX = struct.Struct(">BqqII")
+_GRAPH = struct.Struct(">BqB")
+_CHANGE_BITS = 24
+
+AttemptKey = tuple[str, int, int]
+"""(repo_id, run_number, attempt)."""
+
+
+def attempt_key(key: AttemptKey) -> bytes:
+    """Changelog key of an attempt."""
+    return f"A/{key[0]}/{key[1]}/{key[2]}".encode()
+
+
+def index_key(repo_id: str) -> bytes:
+    """Changelog key of a repository's index."""
+    return f"I/{repo_id}".encode()
+
+
+def graph_key(repo_id: str) -> bytes:
+    """Changelog key of a repository's graph."""
+    return f"G/{repo_id}".encode()
+
+
+def repo_of(key: bytes) -> str:
+    """The repository a key belongs to."""
+    return key.split(b"/", 2)[1].decode()
+
+
+def rank(value: bytes) -> int:
+    """Rank of a stored value.
+
+    Raises:
+        IntegrityError: The value was written by another version of this product.
+    """
+    if len(value) < _RANK.size or value[0] != VERSION:
+        raise IntegrityError(
+            f"a changelog value starts with {value[:1].hex() or 'nothing'}, expected version {VERSION}",
+            remedy="set streams.app_id to a new name; the state is folded again from the log",
+        )
+    return int(_RANK.unpack_from(value)[1])
+
+
+@dataclass(slots=True)
+class Attempt:
+    """State of one attempt and where in `run.events` it stands.
+
+    Attributes:
+        state: The fold's state.
+        offset: Highest offset of `run.events` folded into it; -1 for none.
+        held: Lowest offset not folded because batches before it are missing; -1 for none.
+    """
+
+    state: AttemptState
+    offset: int = -1
+    held: int = -1
+
+    def dump(self) -> bytes:
+        """The value that is stored."""
+        # Of two values with the same events, the one that remembers skipped batches is the safer one.
+        ranked = 2 * self.state.last_seq + (self.held >= 0)
+        return _ATTEMPT.pack(VERSION, ranked, self.offset, self.held) + dump_attempt(self.state)
+
+    @classmethod
+    def load(cls, value: bytes) -> Attempt:
+        """The inverse of `dump`."""
+        _, _, offset, held = _ATTEMPT.unpack_from(value)
+        return cls(load_attempt(value[_ATTEMPT.size :]), offset, held)
+
+
+def last_seq_of(value: bytes) -> int:
+    """Highest folded sequence number of a stored attempt, without loading it."""
+    return rank(value) // 2
+
+
+class Finished(NamedTuple):
+    """A finished attempt, and the message of `run.status` that said so."""
+
+    facts: RunFacts
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(slots=True)
+class RepoIndex:
+    """What is known and was emitted about one repository.
+
+    Attributes:
+        finished: Finished attempts by (run_number, attempt).
+        counted: The attempts the last emission was derived from.
+        closed: Missing ranges of attempts closed as incomplete.
+        revision: Number of the last emission; 0 before the first.
+        digest: Of the last emission's content; empty when there is none or it was a tombstone.
+        refused: Digest of the last content that was no valid record.
+        changes: How often this value changed.
+    """
+
+    repo_id: str
+    finished: dict[tuple[int, int], Finished] = field(default_factory=dict)
+    counted: list[tuple[int, int]] = field(default_factory=list)
+    closed: dict[tuple[int, int], list[list[int]]] = field(default_factory=dict)
+    revision: int = 0
+    digest: str = ""
+    refused: str = ""
+    changes: int = 0
+
+    def dump(self, checkpoint: int, waiting: int) -> bytes:
+        """The value that is stored by one checkpoint; `waiting` finished attempts are not complete."""
+        known = max((f.offset + 1 for f in self.finished.values()), default=0)
+        ranked = known << _CHANGE_BITS | min(self.changes, (1 << _CHANGE_BITS) - 1)
+        head = _INDEX.pack(VERSION, ranked, checkpoint, len(self.finished), waiting)
+        return head + orjson.dumps(
+            {
+                "repo_id": self.repo_id,
+                "finished": [[f.facts.to_json(), f.offset, f.timestamp_ms] for f in self.finished.values()],
+                "counted": self.counted,
+                "closed": [[*k, ranges] for k, ranges in self.closed.items()],
+                "revision": self.revision,
+                "digest": self.digest,
+                "refused": self.refused,
+            }
+        )
+
+    @classmethod
+    def load(cls, value: bytes) -> RepoIndex:
+        """The inverse of `dump`."""
+        body = orjson.loads(value[_INDEX.size :])
+        found = [Finished(RunFacts.from_json(f), offset, stamp) for f, offset, stamp in body["finished"]]
+        return cls(
+            repo_id=body["repo_id"],
+            finished={(f.facts.run_number, f.facts.attempt): f for f in found},
+            counted=[(run, attempt) for run, attempt in body["counted"]],
+            closed={(run, attempt): ranges for run, attempt, ranges in body["closed"]},
+            revision=body["revision"],
+            digest=body["digest"],
+            refused=body["refused"],
+            changes=rank(value) & (1 << _CHANGE_BITS) - 1,
+        )
+
+
+class IndexHead(NamedTuple):
+    """The header of a stored index."""
+
+    checkpoint: int
+    finished: int
+    waiting: int
+
+
+def index_head(value: bytes) -> IndexHead:
+    """The header of a stored index, without loading it."""
+    return IndexHead(*_INDEX.unpack_from(value)[2:])
+
+
+class StoredGraph(NamedTuple):
+    """A structural graph as it came: offset in `scan.graphs`, fingerprint header, message value."""
+
+    offset: int
+    fingerprint: bytes
+    value: bytes
+
+    def dump(self) -> bytes:
+        """The value that is stored."""
+        return _GRAPH.pack(VERSION, self.offset, len(self.fingerprint)) + self.fingerprint + self.value
+
+    @classmethod
+    def load(cls, stored: bytes) -> StoredGraph:
+        """The inverse of `dump`."""
+        _, offset, length = _GRAPH.unpack_from(stored)
+        start = _GRAPH.size + length
+        return cls(offset, stored[_GRAPH.size : start], stored[start:])
+
+
+@dataclass(slots=True)
+class Mark:
+    """The checkpoint of one partition.
+
+    Attributes:
+        checkpoint: Its number.
+        next: Next offset to fold, by catalogue name of the topic.
+        finished: Finished attempts in the values it covers.
+        events: Events folded into the values it covers.
+        unsent: Repositories whose record may not have been emitted.
+        topics: Identity of each source topic on the broker.
+    """
+
+    checkpoint: int = 0
+    next: dict[str, int] = field(default_factory=dict)
+    finished: int = 0
+    events: int = 0
+    unsent: list[str] = field(default_factory=list)
+    topics: dict[str, str] = field(default_factory=dict)
+
+    def dump(self) -> bytes:
+        """The value that is stored."""
+        body: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        ranked = sum(self.next.values()) << _CHANGE_BITS | self.checkpoint & (1 << _CHANGE_BITS) - 1
+        return _RANK.pack(VERSION, ranked) + orjson.dumps(body)
+
+    @classmethod
+    def load(cls, value: bytes) -> Mark:
+        """The inverse of `dump`."""
+        return cls(**orjson.loads(value[_RANK.size :]))
