@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -24,8 +25,9 @@ from streams import metrics
 from streams.outlet import KafkaLog, KafkaOutlet
 from streams.owner import Owner, Where
 from streams.partition import SOURCES, Partition, Raw
+from streams.supervisor import SUPERVISOR_ENV
 from streams.tables import STATE_TABLE, StateTable
-from streams.transport import CheckpointTransport
+from streams.transport import CheckpointConsumer, CheckpointTransport
 
 BUFFER_MESSAGES = 64
 """Messages between consumer and agent; 64 batches of 900 kB are enough memory."""
@@ -48,7 +50,7 @@ def end_process(exc: BaseException) -> NoReturn:
     os._exit(code)
 
 
-class StreamsApp(faust.App):  # type: ignore[misc]
+class StreamsApp(faust.App):
     """Faust application that folds runs into records.
 
     Attributes:
@@ -147,7 +149,7 @@ class StreamsApp(faust.App):  # type: ignore[misc]
                     remedy="set streams.app_id to a new name; the state is folded again from the log",
                 )
 
-    async def revoked(self, partitions: set[TP]) -> None:
+    async def revoked(self) -> None:
         """Make a last checkpoint while the partitions are still ours."""
         if self.owner is None or not self.owner.partitions:
             return
@@ -182,8 +184,13 @@ class StreamsApp(faust.App):  # type: ignore[misc]
 
     async def pulse(self) -> None:
         """Feel the pulse for ever."""
+        supervisor = os.environ.get(SUPERVISOR_ENV)
         while not self.should_stop:
             self.check_pulse()
+            if supervisor and str(os.getppid()) != supervisor:
+                log.warning("the supervisor is gone; stopping")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             await asyncio.sleep(PULSE_S)
 
     async def sweeps(self) -> None:
@@ -201,15 +208,17 @@ class StreamsApp(faust.App):  # type: ignore[misc]
 
     async def _sweep(self, since: dict[TP, tuple[int, float]]) -> None:
         assert self.owner is not None
-        tps = [tp for tp in self.consumer.assignment() if self._where(tp)[0] in SOURCES]
-        ends = {tp: end or 0 for tp, end in (await self.consumer.highwaters(*tps)).items()}
+        consumer = self.consumer
+        assert isinstance(consumer, CheckpointConsumer)
+        tps = [tp for tp in consumer.assignment() if self._where(tp)[0] in SOURCES]
+        ends = {tp: end or 0 for tp, end in (await consumer.highwaters(*tps)).items()}
         if self.rebalancing:
             return
         await self.owner.sweep({self._where(tp): end for tp, end in ends.items()})
-        await self.consumer.commit()
+        await consumer.commit()
         now, oldest = time.monotonic(), 0.0
         for tp, end in ends.items():
-            at = self.consumer.committed_at(tp)
+            at = consumer.committed_at(tp)
             known, first = since.get(tp, (at, now))
             if at >= end or at != known:
                 first = now
@@ -271,7 +280,7 @@ def create_app(settings: Settings) -> StreamsApp:
     # Building their debug records, even those nobody sees, costs a tenth of the time.
     for name in ("faust", "aiokafka", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    app.folded = app.Table(
+    table = app.Table(
         STATE_TABLE,
         schema=faust.Schema(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
         key_type=bytes,
@@ -279,15 +288,17 @@ def create_app(settings: Settings) -> StreamsApp:
         partitions=settings.kafka.partitions,
         extra_topic_configs={"max.message.bytes": MAX_MESSAGE_BYTES},
     )
-    app.folded.recovered = app.recovered
-    app.on_partitions_revoked.connect(_on_revoked)
+    assert isinstance(table, StateTable)
+    app.folded = table
+    table.recovered = app.recovered
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        await app.revoked()
+
+    app.on_partitions_revoked.connect(revoked, weak=False)
     app.task(app.pulse)
     app.task(app.sweeps)
     from streams.agents.fold import attach  # the agent needs the application; this is the composition root
 
     attach(app)
     return app
-
-
-async def _on_revoked(app: StreamsApp, revoked: set[TP], **_: Any) -> None:
-    await app.revoked(revoked)

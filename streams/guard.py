@@ -26,7 +26,7 @@ AHEAD = 2000
 log = logs.get("streams.guard")
 
 
-class Revoked(Exception):  # noqa: N818 - a signal, not a failure
+class Revoked(Exception):
     """The partition went to another worker while it was being read."""
 
 

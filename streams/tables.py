@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.types import TP, EventT
 
 from streams import codecs
@@ -20,7 +22,7 @@ STATE_TABLE = "state"
 Recovered = Callable[[set[int]], Awaitable[None]]
 
 
-class StateTable(faust.Table):  # type: ignore[misc]
+class StateTable(faust.Table[bytes, bytes]):
     """Changelog-backed bytes by partition and key."""
 
     recovered: Recovered | None = None
@@ -43,14 +45,19 @@ class StateTable(faust.Table):  # type: ignore[misc]
         self._generation = generation_id
         for tp in fresh:
             self.shards.pop(tp.partition, None)
-            self.app.tables.recovery.revoke(tp)
+            self._recovery().revoke(tp)
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
 
-    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+    def _recovery(self) -> Recovery:
+        manager = self.app.tables
+        assert isinstance(manager, TableManager)
+        return manager.recovery
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Take replayed values in; of two of one key, the one of the higher rank stays, the later one of equals."""
         for event in batch:
             key, value = event.message.key, event.message.value
-            if value is None:
+            if key is None or value is None:
                 continue
             shard = self.shards.setdefault(event.message.partition, {})
             known = shard.get(key)

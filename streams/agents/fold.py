@@ -17,7 +17,7 @@ def attach(app: StreamsApp) -> None:
     topic = app.topic(*(full_name(prefix, name) for name in SOURCES), key_serializer="raw", value_serializer="raw")
 
     # Bytes in, so that what cannot be decoded is caught in our own code.
-    @app.agent(topic, name="fold")  # type: ignore[untyped-decorator]
+    @app.agent(topic, name="fold")
     async def fold(stream: Any) -> None:
         from streams.application import end_process
 
