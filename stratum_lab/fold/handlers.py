@@ -18,16 +18,19 @@ from stratum_lab.fold.state import (
     BY_STATE,
     BY_TOOL,
     BY_TRAVERSAL,
+    CALLS,
+    DELEGATES,
     ERROR_BOUNDARY,
     MAX_OPEN_DELEGATIONS,
     MAX_SEEDS,
+    READS,
     RETRY_SUCCEEDED,
+    USES,
+    WRITES,
     RunStats,
     Seed,
 )
 
-CALLS, USES = "calls", "uses"
-READS, WRITES, DELEGATES = "reads_from", "writes_to", "delegates_to"
 END = "__end__"
 """Target of a route to the end."""
 _BAD = ("error", "failed")

@@ -13,6 +13,9 @@ MAX_SEEDS = 1000
 MAX_OPEN_DELEGATIONS = 1000
 """Delegations whose start is remembered until they complete; beyond that the oldest is forgotten."""
 
+CALLS, USES, READS, WRITES, DELEGATES = "calls", "uses", "reads_from", "writes_to", "delegates_to"
+"""Types of run-time edges."""
+
 # Where a run-time edge was seen; an edge's value in `RunStats.edges` is the union.
 BY_PARENT, BY_INPUT, BY_STACK, BY_TOOL, BY_STATE, BY_DELEGATION, BY_ROUTING, BY_TRAVERSAL = (1 << n for n in range(8))
 

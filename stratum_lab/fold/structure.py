@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stratum_lab.contract.events.graph import GraphNode, StructuralGraph
+from stratum_lab.fold.state import DELEGATES
 from stratum_lab.fold.view import StructuralEdge
 
 STEP, GUARDRAIL, GROUP_CHAT, AGENT, CAPABILITY = "step", "guardrail", "group_chat", "agent", "capability"
 DATA_STORE, EXTERNAL, MCP_SERVER = "data_store", "external", "mcp_server"
-FEEDS, DELEGATES = "feeds_into", "delegates_to"
+FEEDS = "feeds_into"
 UNOBSERVABLE = frozenset({"filtered_by", "gated_by", "shares_tool", "shares_with"})
 """Edge types that no event can show."""
 _THROUGH = (FEEDS, DELEGATES)

@@ -18,6 +18,7 @@ from stratum_lab.fold.facts import RunFacts
 from stratum_lab.fold.record.derive import counted_runs
 from stratum_lab.fold.state import AttemptState, Edge
 from stratum_lab.fold.structure import AGENT, FEEDS, STEP, Structure
+from stratum_lab.fold.supplied import SuppliedView
 from stratum_lab.fold.view import Run
 
 FLOW = frozenset({"reads_from", "writes_to", "sends_to", "tool_of", "feeds_into", "delegates_to", "connects_to"})
@@ -118,9 +119,8 @@ def derive_topology(
     runtime = runtime_metrics(counted)
     fields: dict[str, Any] = {}  # numbers of TopologyMetrics
     if graph is not None:
-        structure = Structure(graph)
-        structural = structural_metrics(structure)
-        fields = {"structural": structural, "difference": _difference(runtime, structural)}
+        structural = structural_metrics(Structure(graph))
+        fields = {"structural": structural, "difference": _difference(runtime, structural), **_overlap(counted, graph)}
     return TopologyMetrics(
         repo_id=repo_id,
         revision=revision,
@@ -130,6 +130,24 @@ def derive_topology(
         edges_missing_endpoint=sum(run.stats.missing for run in counted),
         **fields,
     )
+
+
+def _overlap(runs: Sequence[Run], graph: StructuralGraph) -> dict[str, int]:
+    """Nodes and edges of both graphs, compared by join key."""
+    view = SuppliedView(runs, graph)
+    nodes = {node for run in range(len(runs)) for node in view.joinable(run)}
+    traversed = sum(view.traversed(edge) > 0 for edge in view.edges)
+    emergent = {edge for run in range(len(runs)) for edge in view.emergent(run)}
+    return {
+        "nodes_structural": len(view.nodes),
+        "nodes_runtime": len(nodes),
+        "nodes_both": len(nodes.intersection(view.nodes)),
+        "edges_structural": len(view.edges),
+        "edges_runtime": traversed + len(emergent),
+        "edges_both": traversed,
+        "edges_not_observable": len(view.structure.edges) - len(view.edges),
+        "ambiguous_nodes": view.index.ambiguous,
+    }
 
 
 def _difference(a: GraphMetrics, b: GraphMetrics) -> GraphMetrics:

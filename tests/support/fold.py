@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def batches_of(
             batch_seq=n,
             first_seq=first_seq + a,
         )
-        for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False))
+        for n, (a, b) in enumerate(pairwise(edges))
         if b > a
     ]
 

@@ -14,6 +14,7 @@ from stratum_lab.fold.record.errors import error_propagation
 from stratum_lab.fold.record.execution import execution_metadata
 from stratum_lab.fold.record.failures import failure_modes
 from stratum_lab.fold.state import AttemptState
+from stratum_lab.fold.supplied import SuppliedView
 from stratum_lab.fold.view import InferredView, Run, View
 
 SCHEMA_VERSION = "v6"
@@ -26,7 +27,7 @@ def counted_runs(runs: Sequence[tuple[RunFacts, AttemptState]]) -> list[Run]:
 
 def view_of(runs: Sequence[Run], graph: StructuralGraph | None) -> View:
     """The view that the sections read: against the supplied graph where there is one."""
-    return InferredView(runs)
+    return InferredView(runs) if graph is None else SuppliedView(runs, graph)
 
 
 def derive_record(

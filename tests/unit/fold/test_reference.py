@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ REPOSITORIES = {**{name: [name] for name in REFERENCE["records"] if name not in 
 META = ("status", "tier", "framework_detected", "model_name", "repo_full_name", "repo_url")
 
 
-@lru_cache(maxsize=None)
+@cache
 def recorded(folder: str) -> tuple[list[Event], dict[str, Any]]:
     return read_run(FIXTURES / "runs" / folder)
 
@@ -31,7 +31,7 @@ def facts(name: str, folder: str, run_number: int) -> RunFacts:
     return facts_of(events, run_number=run_number, **fields)
 
 
-@lru_cache(maxsize=None)
+@cache
 def runs_of(name: str) -> list[tuple[RunFacts, AttemptState]]:
     return [(facts(name, f, n), state_of(recorded(f)[0])) for n, f in enumerate(REPOSITORIES[name], 1)]
 
