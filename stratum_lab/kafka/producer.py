@@ -24,6 +24,7 @@ DELIVERY_TIMEOUT_S = 60.0
 
 _POLL_S = 0.1
 _ABORT_FLUSH_S = 5.0
+_PURGE_S = 1.0
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -187,6 +188,12 @@ class Producer:
             remedy="`stratum status`; run the command again when the broker answers, duplicates are dropped",
         )
 
+    def discard(self) -> None:
+        """Drop everything that is not acknowledged yet, without reporting it."""
+        self._rd.purge()
+        self._rd.flush(_PURGE_S)
+        self.failed, self._first_failure = 0, None
+
     def __len__(self) -> int:
         """Messages that are not acknowledged yet."""
         return len(self._rd)
@@ -200,4 +207,6 @@ class Producer:
         if exc is None:
             self.flush()
         else:
+            # The caller's error is the one to report; what is queued still gets a short chance.
             self._rd.flush(_ABORT_FLUSH_S)
+            self.discard()

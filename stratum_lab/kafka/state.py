@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stratum_lab.errors import IntegrityError
 
 STATE_FILE = "broker.json"
 _CLOCK_SLACK_S = 2.0
+"""The kernel counts from the boot time, which follows the clock when that is set."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class BrokerState:
         pid: Its process, or None when an engine or somebody else runs it.
         started: Creation time of that process, seconds since 1970; tells a reused pid from ours.
         container: Name of the container, for the docker back-end.
+        command: Command line of the process, quoted as for a shell; tells a reused pid from ours, too.
     """
 
     backend: str
@@ -32,6 +35,7 @@ class BrokerState:
     pid: int | None
     started: float
     container: str | None = None
+    command: str | None = None
 
     def process(self) -> psutil.Process | None:
         """Our process when it is alive; None when it is dead or the pid belongs to another program now."""
@@ -39,9 +43,13 @@ class BrokerState:
             return None
         try:
             found = psutil.Process(self.pid)
-            alive = found.status() != psutil.STATUS_ZOMBIE
-            return found if alive and abs(found.create_time() - self.started) < _CLOCK_SLACK_S else None
-        except psutil.NoSuchProcess:
+            if found.status() == psutil.STATUS_ZOMBIE:
+                return None
+            ours = abs(found.create_time() - self.started) < _CLOCK_SLACK_S
+            if ours and self.command is not None:
+                ours = shlex.join(found.cmdline()) == self.command
+            return found if ours else None
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -150,7 +151,8 @@ def spawn(backend: str, bootstrap: str, argv: Sequence[str], env: Mapping[str, s
         ],
         setsid=True,
     )
-    return BrokerState(backend, bootstrap, pid, psutil.Process(pid).create_time())
+    created = psutil.Process(pid).create_time()
+    return BrokerState(backend, bootstrap, pid, created, command=shlex.join(argv))
 
 
 def terminate(state: BrokerState, grace_s: float = STOP_GRACE_S) -> None:
