@@ -27,13 +27,14 @@ from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.settings import Settings
 
-_FETCH = 2_000
-_WAIT_S = 0.1
+_FETCH = 200
+_WAIT_S = 0.02
 
 FETCH_OPTIONS = {
     "enable.partition.eof": True,
     "fetch.min.bytes": 1,
     "fetch.wait.max.ms": 50,
+    "fetch.queue.backoff.ms": 5,  # its default of a second leaves the fold idle
     "queued.min.messages": 20_000,
     "queued.max.messages.kbytes": 64 * 1024,
     "fetch.message.max.bytes": 8 * 1024 * 1024,
@@ -204,7 +205,7 @@ class Replayer:
         folder = Folder()
         events_topic = full_name(self._settings.kafka.topic_prefix, RUN_EVENTS)
         expect = {full_name(self._settings.kafka.topic_prefix, name): BY_NAME[name].messages for name in task.sources}
-        decode = self._codec.decode
+        decode = self._codec.decode_for_fold
         for m in self._read(task, task.sources):
             out.messages += 1
             if m.value is None and m.topic != events_topic:

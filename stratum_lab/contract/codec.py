@@ -7,6 +7,7 @@ Decoding is bounded: a message larger than MAX_MESSAGE_BYTES is refused unread, 
 from __future__ import annotations
 
 import io
+import json
 import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from fastavro import schemaless_reader, schemaless_writer
 from pydantic import ValidationError
 
+from stratum_lab.contract.columns import read_columns, split
 from stratum_lab.contract.events import MESSAGES, EventBatch, Message
 from stratum_lab.contract.lock import LockedSchema, SchemaSet, locked
 from stratum_lab.contract.topics import MAX_MESSAGE_BYTES
@@ -34,6 +36,14 @@ DECODE_REASONS = (
     "invalid",
 )
 """Closed list of why a message cannot be read."""
+
+COLUMN_READER_BYTES = 8 * 1024
+"""From this size on a batch is read by `columns`; below it (some fifteen events) fastavro alone is quicker."""
+
+_GARBAGE = (
+    EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error,
+)  # fmt: skip
+"""What fastavro raises on bytes that are no such record."""
 
 Headers = Iterable[tuple[str, bytes | str | None]] | None
 
@@ -63,6 +73,8 @@ class Codec:
             name: (s, HEADER.pack(MAGIC, ids.get(s.fingerprint, s.id)), [(FP_HEADER, s.fingerprint)])
             for name, s in self._schemas.newest.items()
         }
+        newest_batch = self._schemas.newest.get("EventBatch")
+        self._parts = split(json.loads(newest_batch.text)) if newest_batch is not None else None
 
     def encode(self, message: Message) -> Encoded:
         """Encode with the newest schema of the message's type.
@@ -114,40 +126,59 @@ class Codec:
         Raises:
             DecodeError: With a reason of DECODE_REASONS.
         """
+        return self._decode(value, headers, expect, lazy=False)
+
+    def decode_for_fold(
+        self, value: bytes | None, headers: Headers = None, expect: Iterable[str] | None = None
+    ) -> Message:
+        """Decode like `decode`; `event_id` and `timestamp_ns` of a batch may be sequences that decode when asked.
+
+        The fold looks at few of them, which makes this the faster call for it.
+
+        Raises:
+            DecodeError: With a reason of DECODE_REASONS.
+        """
+        return self._decode(value, headers, expect, lazy=True)
+
+    def _decode(self, value: bytes | None, headers: Headers, expect: Iterable[str] | None, *, lazy: bool) -> Message:
         data = value or b""
         writer = self.writer_of(data, headers)
         name = writer.name
         if expect is not None and name not in expect:
             raise DecodeError("unexpected_message", f"{name} does not belong here; expected {', '.join(expect)}")
-        body = io.BytesIO(data)
-        body.seek(HEADER.size)
         reader = self._schemas.newest[name]
         try:
+            if name == "EventBatch" and reader is writer and self._parts and len(data) >= COLUMN_READER_BYTES:
+                columns = read_columns(data, HEADER.size, self._parts, lazy=lazy)
+                if columns is not None:
+                    _at_end(columns.end, data, name)
+                    return _batch(columns.fields, sound=columns.sound)
+            body = io.BytesIO(data)
+            body.seek(HEADER.size)
             fields: Any = (
                 schemaless_reader(body, writer.schema, None)
                 if reader is writer
                 else schemaless_reader(body, writer.schema, reader.schema)
             )
-        except (
-            EOFError,
-            ValueError,
-            IndexError,
-            KeyError,
-            TypeError,
-            OverflowError,
-            MemoryError,
-            struct.error,
-        ) as exc:
+        except _GARBAGE as exc:
             raise DecodeError("garbage", f"not the Avro body of {name}: {type(exc).__name__}: {exc}") from exc
-        if body.tell() != len(data):
-            raise DecodeError("trailing_bytes", f"{len(data) - body.tell()} bytes follow the body of {name}")
+        _at_end(body.tell(), data, name)
         if name == "EventBatch":
-            batch = EventBatch(**fields)
-            problem = batch.problem()
-            if problem is not None:
-                raise DecodeError("invalid", problem)
-            return batch
+            return _batch(fields, sound=False)
         try:
             return MESSAGES[name](**fields)
         except ValidationError as exc:
             raise DecodeError("invalid", f"{name}: {exc.errors()[0]['loc']}: {exc.errors()[0]['msg']}") from exc
+
+
+def _at_end(position: int, data: bytes, name: str) -> None:
+    if position != len(data):
+        raise DecodeError("trailing_bytes", f"{len(data) - position} bytes follow the body of {name}")
+
+
+def _batch(fields: dict[str, Any], *, sound: bool) -> EventBatch:
+    batch = EventBatch(**fields)
+    problem = batch.head_problem() if sound else batch.problem()
+    if problem is not None:
+        raise DecodeError("invalid", problem)
+    return batch

@@ -58,11 +58,20 @@ class EventBatch:
         """Field name to value, without copying."""
         return {name: getattr(self, name) for name in _BATCH_FIELDS}
 
+    def head_problem(self) -> str | None:
+        """What makes the batch unusable whatever its columns hold, or None."""
+        if self.count < 1 or self.first_seq < 1 or self.run_number < 1 or self.attempt < 1:
+            return (
+                f"count {self.count}, first_seq {self.first_seq}, run {self.run_number}, attempt {self.attempt} "
+                "must be >= 1"
+            )
+        return None
+
     def problem(self) -> str | None:
         """What makes the batch unusable although it decoded, or None."""
-        n = self.count
-        if n < 1 or self.first_seq < 1 or self.run_number < 1 or self.attempt < 1:
-            return f"count {n}, first_seq {self.first_seq}, run {self.run_number}, attempt {self.attempt} must be >= 1"
+        n, head = self.count, self.head_problem()
+        if head is not None:
+            return head
         for columns, size in ((INDEX_COLUMNS, len(self.strings)), (NODE_COLUMNS, len(self.nodes))):
             for name in columns:
                 column = getattr(self, name)
