@@ -52,21 +52,22 @@ class BatchBuilder:
         self.batch_count = 0
         self.event_count = 0
         self._max_events, self._max_bytes = max_events, max_bytes
-        self._events: list[Event] = []
-        self._size = 0
+        self._open = _Columns()
 
     @property
     def pending(self) -> int:
         """Events taken that no batch holds yet."""
-        return len(self._events)
+        return len(self._open.events)
 
     def add(self, event: Event) -> EventBatch | None:
-        """Take the next event; a batch comes back when this event would not fit into it any more."""
-        size = _size_bound(event)
-        done = self.flush() if self._events and self._size + size > self._max_bytes else None
-        self._events.append(event)
-        self._size += size
-        if done is None and len(self._events) >= self._max_events:
+        """Take the next event; a batch comes back when it is full, or when this event does not fit into it."""
+        done = None
+        size = self._open.room_for(event)
+        if self._open.events and self._open.size + size > self._max_bytes:
+            done = self.flush()
+            size = self._open.room_for(event)
+        self._open.add(event, size)
+        if done is None and len(self._open.events) >= self._max_events:
             return self.flush()
         return done
 
@@ -78,11 +79,10 @@ class BatchBuilder:
 
     def flush(self) -> EventBatch | None:
         """The batch of what was collected, or None."""
-        if not self._events:
+        if not self._open.events:
             return None
-        events, self._events, self._size = self._events, [], 0
-        batch = build_batch(
-            events,
+        full, self._open = self._open, _Columns()
+        batch = full.batch(
             repo_id=self.repo_id,
             run_number=self.run_number,
             attempt=self.attempt,
@@ -92,7 +92,7 @@ class BatchBuilder:
             first_seq=self.event_count + 1,
         )
         self.batch_count += 1
-        self.event_count += len(events)
+        self.event_count += batch.count
         if self.tiers and self.tiers[-1].tier == self.tier:
             self.tiers[-1] = self.tiers[-1].model_copy(update={"last_seq": batch.last_seq})
         else:
@@ -100,13 +100,87 @@ class BatchBuilder:
         return batch
 
 
-def _size_bound(event: Event) -> int:
-    """Encoded size of one event, from above, bytes: every string with its length prefix, dictionaries included."""
-    texts = [event.event_id, event.event_type, event.run_id, event.repo_url, event.payload, event.extra]
-    texts += [t for t in (event.framework, event.edge_type, event.parent_event_id) if t]
-    for node in (event.source_node, event.target_node):
-        texts += [t for t in node or () if t]
-    return 96 + sum(len(t) if t.isascii() else 4 * len(t) for t in texts)
+_EVENT_BYTES = 96
+"""Bound of the numbers, indices and length prefixes of one event, encoded."""
+_TEXT_BYTES = 5
+"""Bound of a length prefix in a dictionary."""
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
+
+
+class _Columns:
+    """Events on their way into a batch; strings and nodes are interned in order of first appearance."""
+
+    __slots__ = ("events", "nodes", "size", "strings")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.strings: dict[str | None, int] = {}
+        self.nodes: dict[Node | None, int] = {}
+        self.size = 0
+
+    def room_for(self, event: Event) -> int:
+        """Encoded size that an event adds, from above, bytes."""
+        event_id, _, run_id, repo_url, framework, event_type, source, target, edge_type, parent, _, payload, extra = (
+            event
+        )
+        size = _EVENT_BYTES + _bytes(payload) + _bytes(event_id)
+        if parent:
+            size += _bytes(parent)
+        if extra:
+            size += _bytes(extra)
+        strings = self.strings
+        for text in (event_type, run_id, repo_url, framework, edge_type):
+            if text is not None and text not in strings:
+                size += _TEXT_BYTES + _bytes(text)
+        for node in (source, target):
+            if node is not None and node not in self.nodes:
+                size += sum(_TEXT_BYTES + 1 + _bytes(t or "") for t in node)
+        return size
+
+    def add(self, event: Event, size: int) -> None:
+        """Take an event."""
+        self.events.append(event)
+        self.size += size
+        strings, nodes = self.strings, self.nodes
+        for text in (event.event_type, event.run_id, event.repo_url, event.framework, event.edge_type):
+            if text is not None and text not in strings:
+                strings[text] = len(strings)
+        for node in (event.source_node, event.target_node):
+            if node is not None and node not in nodes:
+                nodes[node] = len(nodes)
+
+    def batch(self, **head: Any) -> EventBatch:
+        """Rows into columns; a column that no event fills is as long as the others, so readers index all alike."""
+        events = self.events
+        names, nodes = list(self.strings), list(self.nodes)
+        self.strings[None] = self.nodes[None] = -1  # what an absent field indexes
+        text, node = self.strings.__getitem__, self.nodes.__getitem__
+        (
+            event_ids, stamps, run_ids, urls, frameworks, types, sources, targets,
+            edges, parents, depths, payloads, extras,
+        ) = zip(*events, strict=True)  # fmt: skip
+        return EventBatch(
+            **head,
+            count=len(events),
+            strings=[n for n in names if n is not None],
+            nodes=[n._asdict() for n in nodes if n is not None],
+            event_id=list(event_ids),
+            timestamp_ns=list(stamps),
+            event_type=list(map(text, types)),
+            emitter_run_id=list(map(text, run_ids)),
+            repo_url=list(map(text, urls)),
+            framework=list(map(text, frameworks)),
+            source_node=list(map(node, sources)),
+            target_node=list(map(node, targets)),
+            edge_type=list(map(text, edges)),
+            parent_event_id=[p or "" for p in parents],
+            stack_depth=[-1 if d is None else d for d in depths],
+            payload=list(payloads),
+            extra=[{"index": i, "json": e} for i, e in enumerate(extras) if e],
+        )
 
 
 def build_batch(
@@ -120,32 +194,11 @@ def build_batch(
     batch_seq: int,
     first_seq: int,
 ) -> EventBatch:
-    """Turn rows into columns; strings and nodes are interned in order of first appearance."""
-    strings: dict[str, int] = {}
-    nodes: dict[Node, int] = {}
-
-    def intern(value: str | None) -> int:
-        return -1 if value is None else strings.setdefault(value, len(strings))
-
-    def node(value: Node | None) -> int:
-        return -1 if value is None else nodes.setdefault(value, len(nodes))
-
-    # Columns that no event fills are as long as the others: readers index all of them alike.
-    columns: dict[str, list[Any]] = {
-        "event_id": [e.event_id for e in events],
-        "timestamp_ns": [e.timestamp_ns for e in events],
-        "event_type": [intern(e.event_type) for e in events],
-        "emitter_run_id": [intern(e.run_id) for e in events],
-        "repo_url": [intern(e.repo_url) for e in events],
-        "framework": [intern(e.framework) for e in events],
-        "source_node": [node(e.source_node) for e in events],
-        "target_node": [node(e.target_node) for e in events],
-        "edge_type": [intern(e.edge_type) for e in events],
-        "parent_event_id": [e.parent_event_id or "" for e in events],
-        "stack_depth": [-1 if e.stack_depth is None else e.stack_depth for e in events],
-        "payload": [e.payload for e in events],
-    }
-    return EventBatch(
+    """Turn rows (at least one) into a batch of columns."""
+    columns = _Columns()
+    for event in events:
+        columns.add(event, 0)
+    return columns.batch(
         repo_id=repo_id,
         run_number=run_number,
         attempt=attempt,
@@ -153,11 +206,6 @@ def build_batch(
         tier=tier,
         batch_seq=batch_seq,
         first_seq=first_seq,
-        count=len(events),
-        strings=list(strings),
-        nodes=[n._asdict() for n in nodes],
-        extra=[{"index": i, "json": e.extra} for i, e in enumerate(events) if e.extra],
-        **columns,
     )
 
 

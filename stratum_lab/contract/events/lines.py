@@ -57,22 +57,22 @@ _KNOWN = frozenset(
         "edge_type", "parent_event_id", "stack_depth", "payload",
     }
 )  # fmt: skip
+_REQUIRED = ("event_id", "run_id", "repo_id", "event_type")
 _NODE_KEYS = ("node_id", "node_type", "node_name")
 
 
-def _loads(line: bytes) -> Any:
+def _lenient(line: bytes, problem: orjson.JSONDecodeError) -> Any:
+    """What orjson refuses although Python's own emitter may write it: lone surrogates, NaN, very large integers."""
+    if not line.strip():
+        raise InvalidLine("empty", "the line is empty") from problem
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as exc:
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise InvalidLine("not_utf8", f"not UTF-8: {exc}") from exc
-        try:
-            # orjson refuses what Python's own emitter may have written: lone surrogates, NaN, very large integers.
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise InvalidLine("not_json", f"not JSON: {exc}") from exc
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidLine("not_utf8", f"not UTF-8: {problem}") from problem
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidLine("not_json", f"not JSON: {problem}") from problem
 
 
 def _dumps(value: Any) -> str:
@@ -121,29 +121,44 @@ def parse_line(line: bytes) -> Event:
     """
     if len(line) > MAX_LINE_BYTES:
         raise InvalidLine("too_long", f"{len(line)} bytes, at most {MAX_LINE_BYTES} are read")
-    if not line.strip():
-        raise InvalidLine("empty", "the line is empty")
-    obj = _loads(line)
-    if not isinstance(obj, dict):
+    try:
+        obj = orjson.loads(line)
+        strict = True  # every text orjson gives is valid Unicode
+    except orjson.JSONDecodeError as exc:
+        obj = _lenient(line, exc)
+        strict = False
+    if type(obj) is not dict:
         raise InvalidLine("not_object", f"a JSON {type(obj).__name__}, expected an object")
-    event_id, run_id, repo_url, event_type = (_text(obj, k) for k in ("event_id", "run_id", "repo_id", "event_type"))
-    stamp = obj.get("timestamp_ns")
+    get = obj.get
+    event_id, run_id, repo_url, event_type = get("event_id"), get("run_id"), get("repo_id"), get("event_type")
+    if not (
+        strict
+        and type(event_id) is type(run_id) is type(repo_url) is type(event_type) is str
+        and event_id
+        and run_id
+        and repo_url
+        and event_type
+    ):
+        event_id, run_id, repo_url, event_type = (_text(obj, k) for k in _REQUIRED)
+    stamp = get("timestamp_ns")
     if type(stamp) is not int or not -_INT64 <= stamp < _INT64:
         reason = "bad_field" if "timestamp_ns" in obj else "missing_field"
         raise InvalidLine(reason, f"field timestamp_ns is {str(stamp)[:80]!r}, expected an integer of nanoseconds")
-    extra: dict[str, Any] = {}
-    if len(obj) > 7 or not obj.keys() <= _KNOWN:
-        extra = {k: v for k, v in obj.items() if k not in _KNOWN}
-    source = _node(obj, "source_node", extra)
-    target = _node(obj, "target_node", extra)
-    framework = _optional(obj, "framework", extra)
-    edge_type = _optional(obj, "edge_type", extra)
-    parent = _optional(obj, "parent_event_id", extra)
-    depth = obj.get("stack_depth")
+    extra: dict[str, Any] = {} if obj.keys() <= _KNOWN else {k: v for k, v in obj.items() if k not in _KNOWN}
+    source = None if get("source_node") is None else _node(obj, "source_node", extra)
+    target = None if get("target_node") is None else _node(obj, "target_node", extra)
+    framework, edge_type, parent = get("framework"), get("edge_type"), get("parent_event_id")
+    if not (strict and type(framework) is str and framework):
+        framework = _optional(obj, "framework", extra)
+    if edge_type is not None:
+        edge_type = _optional(obj, "edge_type", extra)
+    if parent is not None and not (strict and type(parent) is str and parent):
+        parent = _optional(obj, "parent_event_id", extra)
+    depth = get("stack_depth")
     if depth is not None and (type(depth) is not int or not 0 <= depth < 2**31):
         extra["stack_depth"] = depth
         depth = None
-    payload = obj.get("payload")
+    payload = get("payload")
     return Event(
         event_id, stamp, run_id, repo_url, framework, event_type, source, target, edge_type, parent, depth,
         "" if payload is None else _dumps(payload),
