@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import time
 from collections.abc import Mapping
@@ -94,7 +95,12 @@ class StreamsApp(faust.App):
             )
         self.folded.changelog_topic.partitions = number
         outlet = KafkaOutlet(settings, changelog)
-        self.owner = Owner(KafkaLog(settings), outlet, incomplete_after_s=settings.streams.incomplete_after_s)
+        self.owner = Owner(
+            KafkaLog(settings),
+            outlet,
+            incomplete_after_s=settings.streams.incomplete_after_s,
+            alive=self.check_pulse,
+        )
 
     # Partitions
 
@@ -124,6 +130,7 @@ class StreamsApp(faust.App):
                 self.folded.shards.setdefault(number, {}),
                 low={topic: low.get((topic, number)) or 0 for topic in SOURCES},
                 codec=reader,
+                epoch=secrets.randbits(32),
                 prefix=self.stratum.kafka.topic_prefix,
                 topics=self._ids,
             )
@@ -165,7 +172,6 @@ class StreamsApp(faust.App):
         """Make a checkpoint; the offsets that may be committed then."""
         if self.owner is None:
             return {}
-        self.check_pulse()
         try:
             await self.owner.checkpoint()
         except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it

@@ -26,9 +26,12 @@ ATTEMPT, INDEX, GRAPH = b"A", b"I", b"G"
 
 _RANK = struct.Struct(">Bq")
 _ATTEMPT = struct.Struct(">Bqqq")
-_INDEX = struct.Struct(">BqqII")
+_INDEX = struct.Struct(">BqIqII")
 _GRAPH = struct.Struct(">BqB")
 _CHANGE_BITS = 24
+
+MAX_LINEAGE = 64
+"""Former owners a mark remembers; what an older one stored last is emitted once more."""
 
 AttemptKey = tuple[str, int, int]
 """(repo_id, run_number, attempt)."""
@@ -116,7 +119,7 @@ class RepoIndex:
         finished: Finished attempts by (run_number, attempt).
         counted: The attempts the last emission was derived from.
         closed: Missing ranges of attempts closed as incomplete.
-        revision: Number of the last emission; 0 before the first.
+        revision: Of the last emission; 0 before the first. Grows with every emission.
         digest: Of the last emission's content; empty when there is none or it was a tombstone.
         refused: Digest of the last content that was no valid record.
         changes: How often this value changed.
@@ -131,11 +134,11 @@ class RepoIndex:
     refused: str = ""
     changes: int = 0
 
-    def dump(self, checkpoint: int, waiting: int) -> bytes:
-        """The value that is stored by one checkpoint; `waiting` finished attempts are not complete."""
+    def dump(self, epoch: int, checkpoint: int, waiting: int) -> bytes:
+        """The value that one checkpoint of one owner stores; `waiting` finished attempts are not complete."""
         known = max((f.offset + 1 for f in self.finished.values()), default=0)
         ranked = known << _CHANGE_BITS | min(self.changes, (1 << _CHANGE_BITS) - 1)
-        head = _INDEX.pack(VERSION, ranked, checkpoint, len(self.finished), waiting)
+        head = _INDEX.pack(VERSION, ranked, epoch, checkpoint, len(self.finished), waiting)
         return head + orjson.dumps(
             {
                 "repo_id": self.repo_id,
@@ -168,6 +171,7 @@ class RepoIndex:
 class IndexHead(NamedTuple):
     """The header of a stored index."""
 
+    epoch: int
     checkpoint: int
     finished: int
     waiting: int
@@ -202,7 +206,9 @@ class Mark:
     """The checkpoint of one partition.
 
     Attributes:
+        epoch: Drawn by each owner.
         checkpoint: Its number.
+        lineage: Last checkpoint of each former owner that this one's state comes from, by epoch.
         next: Next offset to fold, by catalogue name of the topic.
         finished: Finished attempts in the values it covers.
         events: Events folded into the values it covers.
@@ -210,7 +216,9 @@ class Mark:
         topics: Identity of each source topic on the broker.
     """
 
+    epoch: int = 0
     checkpoint: int = 0
+    lineage: dict[str, int] = field(default_factory=dict)
     next: dict[str, int] = field(default_factory=dict)
     finished: int = 0
     events: int = 0
@@ -227,3 +235,14 @@ class Mark:
     def load(cls, value: bytes) -> Mark:
         """The inverse of `dump`."""
         return cls(**orjson.loads(value[_RANK.size :]))
+
+    def inherit(self, epoch: int) -> None:
+        """Become the mark of a new owner."""
+        self.lineage[str(self.epoch)] = self.checkpoint
+        for oldest in list(self.lineage)[:-MAX_LINEAGE]:
+            del self.lineage[oldest]
+        self.epoch = epoch
+
+    def covers(self, head: IndexHead) -> bool:
+        """Whether an index was stored by a checkpoint that this mark descends from."""
+        return head.checkpoint <= self.lineage.get(str(head.epoch), -1)

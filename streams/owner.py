@@ -48,11 +48,18 @@ class Owner:
         source: The log, for repairs.
         outlet: Where checkpoints go.
         incomplete_after_s: A finished run with holes is closed after this.
+        alive: Called before anything is written or sent; ends a process that others have given up on.
         clock: Wall clock, seconds; compared with message times only.
     """
 
     def __init__(
-        self, source: Log, outlet: Outlet, *, incomplete_after_s: float, clock: Callable[[], float] = time.time
+        self,
+        source: Log,
+        outlet: Outlet,
+        *,
+        incomplete_after_s: float,
+        alive: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.partitions: dict[int, Partition] = {}
         self.durable: dict[Where, int] = {}
@@ -60,7 +67,7 @@ class Owner:
         self.suspended = False
         """True between losing all partitions and knowing which came back: nothing is written then."""
         self._repair, self._outlet = Repair(source), outlet
-        self._incomplete_after_s, self._clock = incomplete_after_s, clock
+        self._incomplete_after_s, self._alive, self._clock = incomplete_after_s, alive, clock
         self._locks: dict[int, asyncio.Lock] = {}
         self._checkpoint_lock = asyncio.Lock()
         self._seen: dict[Where, int] = {}
@@ -153,10 +160,12 @@ class Owner:
                     cuts[part.number] = cut
             if not cuts:
                 return
+            self._alive()
             faults.point("streams.before_write")
             await asyncio.to_thread(self._outlet.write, cuts)
             faults.point("streams.after_write")
             if any(c.outputs for c in cuts.values()):
+                self._alive()
                 await asyncio.to_thread(self._outlet.send, cuts)
                 metrics.RECORDS.inc(sum(len(c.outputs) for c in cuts.values()))
             faults.point("streams.after_send")

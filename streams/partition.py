@@ -50,9 +50,6 @@ REASON_BAD_REPO_ID = "bad_repo_id"
 REASON_INVALID_RECORD = "invalid_record"
 REASON_GAP = "gap"
 
-TAKEOVER_STEP = 1000
-"""Revisions skipped by the first emission of a new owner, so that none of a former owner's can be higher."""
-
 LIVE_ATTEMPTS = 4096
 """Attempt states kept as objects; others are loaded from their stored value when needed."""
 
@@ -102,6 +99,7 @@ class Partition:
         stored: Values of the changelog by key, as recovered.
         low: First offset each source topic holds.
         codec: Decodes the messages.
+        epoch: Drawn by the owner, another for each; 32 bits.
         prefix: Topic prefix, for the coordinates in dead letters.
         topics: Identity of the source topics on the broker.
     """
@@ -113,6 +111,7 @@ class Partition:
         *,
         low: Mapping[str, int],
         codec: Codec,
+        epoch: int,
         prefix: str = "",
         topics: Mapping[str, str] | None = None,
     ) -> None:
@@ -132,7 +131,6 @@ class Partition:
         self._dirty_graphs: dict[str, StoredGraph] = {}
         self._touched: set[str] = set()
         self._resend: set[str] = set()
-        self._taken_over: set[str] = set()
         self._letters: list[DeadLetter] = []
         self._outputs: dict[str, Output] = {}
         self.refill: dict[AttemptKey, int] = {}
@@ -143,16 +141,17 @@ class Partition:
         """Whether state turned out older than what was emitted from it; the log must be folded from its start."""
         self.recovered_topics: dict[str, str] = {}
         """Identity of the topics when the mark was written."""
-        self._mark = self._recover(dict(topics or {}))
+        self._mark = self._recover(epoch, dict(topics or {}))
         self.next = dict(self._mark.next)
         self._mark_dirty = False
 
     # Recovery
 
-    def _recover(self, topics: dict[str, str]) -> Mark:
+    def _recover(self, epoch: int, topics: dict[str, str]) -> Mark:
         """Check the stored values against the mark, and find what may not have been emitted."""
         found = self.stored.get(codecs.MARK_KEY)
         mark = Mark.load(found) if found is not None else Mark()
+        mark.inherit(epoch)
         finished = events = 0
         for key, value in self.stored.items():
             kind = key[:1]
@@ -162,8 +161,7 @@ class Partition:
                 head = codecs.index_head(value)
                 finished += head.finished
                 repo_id = codecs.repo_of(key)
-                self._taken_over.add(repo_id)
-                if head.checkpoint > mark.checkpoint:
+                if not mark.covers(head):
                     self._resend.add(repo_id)
                 if head.waiting:
                     self._touched.add(repo_id)
@@ -407,7 +405,9 @@ class Partition:
         graph = self._graph(repo_id)
         record = derive_record(repo_id, runs, graph)
         resend = repo_id in self._resend
-        self._resend.discard(repo_id)
+        if resend:
+            self._resend.discard(repo_id)
+            self._change(index)
         if record is None:
             if index.digest or (resend and index.revision):
                 self._emit(index, "", [], None, None)
@@ -438,11 +438,10 @@ class Partition:
         record: BehavioralRecord | None,
         topology: TopologyMetrics | None,
     ) -> None:
-        if digest != index.digest or index.revision == 0 or index.repo_id in self._taken_over:
-            first = index.repo_id in self._taken_over and index.revision > 0
-            index.revision += TAKEOVER_STEP if first else 1
+        if digest != index.digest or index.revision == 0:
+            # Never below what a former owner, or one with another changelog, derived from less input.
+            index.revision = max(index.revision + 1, sum(self.next.values()))
             index.digest, index.counted = digest, counted
-            self._taken_over.discard(index.repo_id)
             self._change(index)
         number = {"revision": index.revision}
         self._outputs[index.repo_id] = Output(
@@ -541,7 +540,7 @@ class Partition:
         for where in self.waiting:
             waiting[where[0]] = waiting.get(where[0], 0) + 1
         for repo_id in self._dirty_indices:
-            value = self._indices[repo_id].dump(mark.checkpoint, waiting.get(repo_id, 0))
+            value = self._indices[repo_id].dump(mark.epoch, mark.checkpoint, waiting.get(repo_id, 0))
             out.writes.append((codecs.index_key(repo_id), value))
         out.writes.append((codecs.MARK_KEY, mark.dump()))
         self.stored.update(out.writes)
