@@ -15,7 +15,7 @@ import faust
 from faust.types import TP
 from prometheus_client import start_http_server
 
-from stratum_lab.contract.topics import MAX_MESSAGE_BYTES, base_name, full_name
+from stratum_lab.contract.topics import MAX_MESSAGE_BYTES, REPO_RECORDS, base_name, full_name
 from stratum_lab.errors import EXIT_TRY_LATER, GapDetected, IntegrityError, LogIdentityChanged, StratumError
 from stratum_lab.kafka.address import bootstrap
 from stratum_lab.kafka.codec import codec
@@ -119,9 +119,13 @@ class StreamsApp(faust.App):
         self.owner.suspended = False
         if not fresh:
             return
+        records = full_name(self.stratum.kafka.topic_prefix, REPO_RECORDS)
         tps = [tp for tp in assigned if tp.partition in fresh]
         low = {self._where(tp): offset for tp, offset in (await self.consumer.earliest_offsets(*tps)).items()}
-        high = {self._where(tp): offset for tp, offset in (await self.consumer.highwaters(*tps)).items()}
+        high = {
+            self._where(tp): offset
+            for tp, offset in (await self.consumer.highwaters(*tps, *(TP(records, n) for n in fresh))).items()
+        }
         reader = await asyncio.to_thread(codec, self.stratum)
         parts = []
         for number in fresh:
@@ -131,6 +135,7 @@ class StreamsApp(faust.App):
                 low={topic: low.get((topic, number)) or 0 for topic in SOURCES},
                 codec=reader,
                 epoch=secrets.randbits(32),
+                hold=self._hold(number, high),
                 prefix=self.stratum.kafka.topic_prefix,
                 topics=self._ids,
             )
@@ -138,6 +143,12 @@ class StreamsApp(faust.App):
             parts.append(part)
         self.owner.own(parts)
         log.info("partitions recovered", partitions=fresh)
+
+    def _hold(self, number: int, high: Mapping[Where, int | None]) -> dict[str, int]:
+        """What to fold before the first emission: nothing where nothing was ever emitted."""
+        if not high.get((REPO_RECORDS, number)):
+            return {}
+        return {topic: high.get((topic, number)) or 0 for topic in SOURCES}
 
     def _is_fresh(self, number: int) -> bool:
         """Whether the changelog of a partition was replayed, so that its live state must be built again."""

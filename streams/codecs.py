@@ -3,7 +3,7 @@
     A/<repo_id>/<run>/<attempt>   folded state of one attempt
     I/<repo_id>                   finished attempts of one repository and what was emitted for it
     G/<repo_id>                   its structural graph, as it came from scan.graphs
-    W                             the mark: everything below its offsets is in the values written before it
+    W/<epoch>                     the mark of one owner: everything below its offsets is in the values written before it
 
 Every value starts with a version byte and its rank, a number that never falls while a partition is folded. Recovery
 keeps the value of the highest rank, so that a late write of a former owner does not replace a newer value.
@@ -12,6 +12,7 @@ keeps the value of the highest rank, so that a late write of a former owner does
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,8 +22,7 @@ from stratum_lab.errors import IntegrityError
 from stratum_lab.fold import AttemptState, RunFacts, dump_attempt, load_attempt
 
 VERSION = 1
-MARK_KEY = b"W"
-ATTEMPT, INDEX, GRAPH = b"A", b"I", b"G"
+ATTEMPT, INDEX, GRAPH, MARK = b"A", b"I", b"G", b"W"
 
 _RANK = struct.Struct(">Bq")
 _ATTEMPT = struct.Struct(">Bqqq")
@@ -52,6 +52,11 @@ def graph_key(repo_id: str) -> bytes:
     return f"G/{repo_id}".encode()
 
 
+def mark_key(epoch: int) -> bytes:
+    """Changelog key of an owner's mark."""
+    return f"W/{epoch:08x}".encode()
+
+
 def repo_of(key: bytes) -> str:
     """The repository a key belongs to."""
     return key.split(b"/", 2)[1].decode()
@@ -69,6 +74,16 @@ def rank(value: bytes) -> int:
             remedy="set streams.app_id to a new name; the state is folded again from the log",
         )
     return int(_RANK.unpack_from(value)[1])
+
+
+def merge(stored: dict[bytes, bytes], key: bytes, value: bytes | None) -> None:
+    """Take one replayed entry in; of two values the one of the higher rank stays, of equals the later."""
+    if value is None:
+        stored.pop(key, None)
+        return
+    known = stored.get(key)
+    if known is None or rank(value) >= rank(known):
+        stored[key] = value
 
 
 @dataclass(slots=True)
@@ -212,7 +227,7 @@ class Mark:
         next: Next offset to fold, by catalogue name of the topic.
         finished: Finished attempts in the values it covers.
         events: Events folded into the values it covers.
-        unsent: Repositories whose record may not have been emitted.
+        unsent: Repositories whose last change may not have been emitted.
         topics: Identity of each source topic on the broker.
     """
 
@@ -236,12 +251,25 @@ class Mark:
         """The inverse of `dump`."""
         return cls(**orjson.loads(value[_RANK.size :]))
 
-    def inherit(self, epoch: int) -> None:
-        """Become the mark of a new owner."""
-        self.lineage[str(self.epoch)] = self.checkpoint
-        for oldest in list(self.lineage)[:-MAX_LINEAGE]:
-            del self.lineage[oldest]
-        self.epoch = epoch
+    @classmethod
+    def inherited(cls, marks: Iterable[Mark], epoch: int) -> Mark:
+        """The first mark of a new owner, from those of all former ones.
+
+        The values that two former owners wrote are both there, so what is folded is what either of them folded.
+        """
+        out = cls(epoch=epoch)
+        unsent: set[str] = set()
+        for m in marks:
+            for former, checkpoint in [*m.lineage.items(), (str(m.epoch), m.checkpoint)]:
+                out.lineage[former] = max(checkpoint, out.lineage.pop(former, 0))
+            out.next = {t: max(m.next.get(t, 0), out.next.get(t, 0)) for t in m.next.keys() | out.next.keys()}
+            out.finished, out.events = max(out.finished, m.finished), max(out.events, m.events)
+            out.topics |= m.topics
+            unsent.update(m.unsent)
+        for oldest in list(out.lineage)[:-MAX_LINEAGE]:
+            del out.lineage[oldest]
+        out.unsent = sorted(unsent)
+        return out
 
     def covers(self, head: IndexHead) -> bool:
         """Whether an index was stored by a checkpoint that this mark descends from."""

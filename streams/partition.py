@@ -79,13 +79,13 @@ class Checkpoint:
     """What must be written, in this order, before anything below `next` may be committed.
 
     Attributes:
-        writes: Changelog keys and values, the mark last.
+        writes: Changelog keys and values (None deletes), the mark last but for those it replaces.
         letters: Dead letters.
         outputs: Records and topologies; sent only when the writes are acknowledged.
         next: Offsets that may be committed when all is acknowledged.
     """
 
-    writes: list[tuple[bytes, bytes]] = field(default_factory=list)
+    writes: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     next: dict[str, int] = field(default_factory=dict)
@@ -100,6 +100,8 @@ class Partition:
         low: First offset each source topic holds.
         codec: Decodes the messages.
         epoch: Drawn by the owner, another for each; 32 bits.
+        hold: Emit nothing before everything below these offsets is folded, so that what is emitted comes from more
+            input than anything a former owner emitted.
         prefix: Topic prefix, for the coordinates in dead letters.
         topics: Identity of the source topics on the broker.
     """
@@ -112,6 +114,7 @@ class Partition:
         low: Mapping[str, int],
         codec: Codec,
         epoch: int,
+        hold: Mapping[str, int] | None = None,
         prefix: str = "",
         topics: Mapping[str, str] | None = None,
     ) -> None:
@@ -121,6 +124,8 @@ class Partition:
         self.refolding = False
         """True while held batches are folded again; a checkpoint would forget those still to come."""
         self.stored = stored
+        self._hold = dict(hold or {})
+        self._obsolete: list[bytes] = []
         self.low = {name: low.get(name, 0) for name in SOURCES}
         self._codec, self._prefix = codec, prefix
         self._live: OrderedDict[AttemptKey, Attempt] = OrderedDict()
@@ -149,9 +154,9 @@ class Partition:
 
     def _recover(self, epoch: int, topics: dict[str, str]) -> Mark:
         """Check the stored values against the mark, and find what may not have been emitted."""
-        found = self.stored.get(codecs.MARK_KEY)
-        mark = Mark.load(found) if found is not None else Mark()
-        mark.inherit(epoch)
+        former = [key for key in self.stored if key[:1] == codecs.MARK]
+        mark = Mark.inherited([Mark.load(self.stored.pop(key)) for key in former], epoch)
+        self._obsolete = former
         finished = events = 0
         for key, value in self.stored.items():
             kind = key[:1]
@@ -375,14 +380,19 @@ class Partition:
 
     @property
     def unsettled(self) -> int:
-        """Repositories whose result may have changed."""
+        """Repositories whose result may have changed and can be derived now."""
+        if self._hold:
+            if any(self.next[topic] < end for topic, end in self._hold.items()):
+                return 0
+            self._hold = {}
         return len(self._touched)
 
     def settle(self, most: int) -> None:
         """Derive the results of at most so many touched repositories."""
-        while self._touched and most > 0 and not self.regressed:
+        for _ in range(min(most, self.unsettled)):
+            if self.regressed:
+                return
             self._derive(self._touched.pop())
-            most -= 1
 
     def _derive(self, repo_id: str) -> None:
         index = self._index(repo_id)
@@ -522,7 +532,7 @@ class Partition:
     # Checkpoints
 
     def cut(self) -> Checkpoint | None:
-        """Everything that changed since the last checkpoint, or None; call it with nothing unsettled."""
+        """Everything that changed since the last checkpoint, or None."""
         moved = self.next != self._mark.next
         dirty = self._dirty_attempts or self._dirty_indices or self._dirty_graphs
         if not (moved or dirty or self._letters or self._outputs or self._mark_dirty):
@@ -530,7 +540,7 @@ class Partition:
         mark = self._mark
         mark.checkpoint += 1
         mark.next = dict(self.next)
-        mark.unsent = sorted(self._outputs.keys() | self._resend)
+        mark.unsent = sorted(self._outputs.keys() | self._resend | self._touched)
         out = Checkpoint(letters=self._letters, outputs=list(self._outputs.values()), next=dict(self.next))
         for key in self._dirty_attempts:
             out.writes.append((codecs.attempt_key(key), self._live[key].dump()))
@@ -542,9 +552,12 @@ class Partition:
         for repo_id in self._dirty_indices:
             value = self._indices[repo_id].dump(mark.epoch, mark.checkpoint, waiting.get(repo_id, 0))
             out.writes.append((codecs.index_key(repo_id), value))
-        out.writes.append((codecs.MARK_KEY, mark.dump()))
-        self.stored.update(out.writes)
-        self._mark_dirty = bool(mark.unsent)
+        # The mark lives on in memory only; recovery reads it from the changelog.
+        self.stored.update((key, value) for key, value in out.writes if value is not None)
+        out.writes.append((codecs.mark_key(mark.epoch), mark.dump()))
+        out.writes.extend((key, None) for key in self._obsolete)
+        self._obsolete = []
+        self._mark_dirty = bool(self._outputs)
         self._letters, self._outputs = [], {}
         self._dirty_attempts, self._dirty_indices, self._dirty_graphs = set(), set(), {}
         while len(self._live) > LIVE_ATTEMPTS:

@@ -57,12 +57,8 @@ class StateTable(faust.Table[bytes, bytes]):
         """Take replayed values in; of two of one key, the one of the higher rank stays, the later one of equals."""
         for event in batch:
             key, value = event.message.key, event.message.value
-            if key is None or value is None:
-                continue
-            shard = self.shards.setdefault(event.message.partition, {})
-            known = shard.get(key)
-            if known is None or codecs.rank(value) >= codecs.rank(known):
-                shard[key] = value
+            if key is not None:
+                codecs.merge(self.shards.setdefault(event.message.partition, {}), key, value)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Hand the replayed partitions over."""

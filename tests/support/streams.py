@@ -74,7 +74,7 @@ class MemoryLog:
 class MemoryOutlet:
     """Changelog, dead letters and outputs; `die_after` writes or sends the next call loses the rest and raises."""
 
-    changelog: list[tuple[bytes, bytes]] = field(default_factory=list)
+    changelog: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     records: list[BehavioralRecord | None] = field(default_factory=list)
     record_keys: list[str] = field(default_factory=list)
@@ -111,11 +111,11 @@ class MemoryOutlet:
                 self.record_keys.append(out.repo_id)
 
     def recovered(self, *, compacted: bool = False) -> dict[bytes, bytes]:
-        """The values a new owner finds: the highest rank of a key, or the last where compaction removed the others."""
+        """The values a new owner finds; compaction leaves only the last of each key."""
+        entries = list(dict(self.changelog).items()) if compacted else self.changelog
         out: dict[bytes, bytes] = {}
-        for key, value in self.changelog:
-            if compacted or key not in out or codecs.rank(value) >= codecs.rank(out[key]):
-                out[key] = value
+        for key, value in entries:
+            codecs.merge(out, key, value)
         return out
 
     def final(self) -> dict[str, BehavioralRecord]:
@@ -136,7 +136,9 @@ def _version(record: BehavioralRecord) -> tuple[int, int]:
 def partition(log: MemoryLog, outlet: MemoryOutlet, *, compacted: bool = False) -> Partition:
     """Partition 0 as a new owner finds it."""
     low = {topic: (found[0].offset if found else 0) for topic, found in log.messages.items()}
-    return Partition(0, outlet.recovered(compacted=compacted), low=low, codec=CODEC, epoch=secrets.randbits(32))
+    hold = {topic: log.end(topic) for topic in SOURCES} if outlet.records else {}
+    found = outlet.recovered(compacted=compacted)
+    return Partition(0, found, low=low, codec=CODEC, epoch=secrets.randbits(32), hold=hold)
 
 
 def owner(
@@ -224,7 +226,7 @@ def sample_graph(rng: random.Random, repo_id: str) -> StructuralGraph:
 
 
 def sample_world(rng: random.Random, repos: int = 4) -> MemoryLog:
-    """Runs, retries, graphs and poison in one partition, in an order that only keeps each attempt's batches in order."""
+    """Runs, retries, graphs and poison in one partition; only the batches of an attempt keep their order."""
     log = MemoryLog()
     queues: list[list[tuple[str, Message | bytes]]] = []
     for n in range(repos):
