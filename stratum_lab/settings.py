@@ -99,11 +99,14 @@ class WarehouseSettings(_Area):
     token: SecretStr | None = Field(
         None, description="Token of the door; default: drawn once into <home>/warehouse.token."
     )
-    batch_rows: int = Field(50_000, ge=1, description="Rows gathered before a transaction.")
+    batch_rows: int = Field(
+        125_000, ge=1, description="Rows gathered before a transaction; from 122,880 on DuckDB writes them compressed."
+    )
     batch_seconds: float = Field(1.0, gt=0, description="Time after which a smaller batch is written, seconds.")
     memory_limit: str = Field("4GB", description="DuckDB's memory limit.")
     threads: int = Field(2, ge=1, description="DuckDB's threads.")
     min_free_mb: int = Field(64, ge=0, description="Below this much free disk the sink pauses, MiB.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of the sink; 0: none.")
 
 
 class ArchiveSettings(_Area):

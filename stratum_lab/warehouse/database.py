@@ -49,6 +49,8 @@ def _config(settings: Settings) -> dict[str, Any]:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "checkpoint_threshold": "64MB",
+        # Rows are found by their keys, never by their place; without it large inserts use every thread.
+        "preserve_insertion_order": "false",
     }
 
 
