@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
-from stratum_lab.errors import BrokerUnavailable, Busy, PrerequisiteError, StratumError, UsageError
+from stratum_lab.errors import BrokerUnavailable, Busy, IntegrityError, StratumError, UsageError
 from stratum_lab.kafka.backends.base import Backend
 from stratum_lab.kafka.backends.select import BACKENDS, select
-from stratum_lab.kafka.state import BrokerState, read_state, remove_state, write_state
+from stratum_lab.kafka.state import BrokerState, read_state, remove_state, state_path, write_state
 from stratum_lab.kafka.topics import ensure_topics, partition_counts
 from stratum_lab.settings import Settings
 
@@ -69,10 +69,21 @@ def _alone(settings: Settings) -> Iterator[None]:
         ) from exc
 
 
+def _backend(settings: Settings, state: BrokerState) -> Backend:
+    """The back-end that started a broker."""
+    if state.backend not in BACKENDS:
+        path = state_path(settings.home)
+        raise IntegrityError(
+            f"{path} names the back-end {state.backend!r}; known are {', '.join(BACKENDS)}",
+            remedy=f"stop that broker with the version that started it, or remove {path}",
+        )
+    return BACKENDS[state.backend](settings)
+
+
 def running(settings: Settings) -> BrokerState | None:
     """The broker started in this home, when it still runs."""
     state = read_state(settings.home)
-    if state is None or state.stale or not BACKENDS[state.backend](settings).alive(state):
+    if state is None or state.stale or not _backend(settings, state).alive(state):
         return None
     return state
 
@@ -100,7 +111,7 @@ def up(settings: Settings, tell: Tell) -> Up:
             state = backend.start()
             _bring_up(settings, backend, state)
         elif not answers(settings, state.bootstrap):
-            _wait(settings, BACKENDS[state.backend](settings), state)
+            _wait(settings, _backend(settings, state), state)
         return Up(state, already, _topics(at(settings, state.bootstrap)))
 
 
@@ -190,8 +201,6 @@ def down(settings: Settings, tell: Tell) -> BrokerState | None:
             tell(f"the {state.backend} broker (pid {state.pid}) was already gone; its note is removed")
             remove_state(settings.home)
             return None
-        if state.backend not in BACKENDS:
-            raise PrerequisiteError(f"unknown back-end {state.backend} in the note", remedy="remove broker.json")
-        BACKENDS[state.backend](settings).stop(state)
+        _backend(settings, state).stop(state)
         remove_state(settings.home)
         return state

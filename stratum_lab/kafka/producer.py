@@ -162,6 +162,11 @@ class Producer:
                 self._rd.poll(0)
                 return
 
+    def poll(self, timeout_s: float = 0.0) -> int:
+        """Let acknowledgements in; returns how many messages have been acknowledged so far."""
+        self._rd.poll(timeout_s)
+        return self.delivered
+
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every message so far is acknowledged.
 

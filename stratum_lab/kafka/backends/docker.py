@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stratum_lab.errors import BrokerUnavailable, PrerequisiteError, StratumError
 from stratum_lab.kafka.backends.apache import compose_folder
@@ -24,6 +24,9 @@ PROBE_TIMEOUT_S = 10.0
 _RUN_TIMEOUT_S = 120.0
 _PULL_TIMEOUT_S = 600.0
 _TAIL_LINES = "12"
+PROFILES = ("registry", "prometheus", "grafana")
+"""All of the compose file; `stop` ends those that an earlier setting started, too."""
+
 _DATA = "/var/lib/kafka/data"
 START_ENGINE = "start the engine: systemctl start docker (or dockerd &)"
 _ABSENT = ("Cannot connect", "Is the docker daemon running", "no such file", "connection refused", "permission denied")
@@ -164,10 +167,10 @@ class Docker:
             "KAFKA_HEAP_OPTS": f"-Xms256m -Xmx{self._broker.heap_mb}m",
         }
 
-    def _compose(self, *arguments: str) -> list[str]:
+    def _compose(self, profiles: Iterable[str], *arguments: str) -> list[str]:
         out = ["compose", "--project-name", self._project]
         out += ["--file", str(compose_folder() / "docker-compose.yml")]
-        for profile in self._broker.profiles:
+        for profile in profiles:
             out += ["--profile", profile]
         return [*out, *arguments]
 
@@ -189,7 +192,7 @@ class Docker:
         """Start the container, and those of the profiles."""
         require_port(self._broker.host, self._broker.port)
         if has_compose():
-            _client(self._compose("up", "--detach"), _RUN_TIMEOUT_S, self._compose_environment())
+            _client(self._compose(self._broker.profiles, "up", "--detach"), _RUN_TIMEOUT_S, self._compose_environment())
         else:
             self._remove()
             arguments = ["run", "--detach", "--name", self._container, "--hostname", "kafka", "--init"]
@@ -223,7 +226,7 @@ class Docker:
         """Stop and remove the containers; the volumes stay."""
         if has_compose():
             _client(
-                self._compose("down", "--timeout", str(int(STOP_GRACE_S))),
+                self._compose(PROFILES, "down", "--timeout", str(int(STOP_GRACE_S))),
                 _RUN_TIMEOUT_S,
                 self._compose_environment(),
             )

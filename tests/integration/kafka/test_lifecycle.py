@@ -18,11 +18,12 @@ import pytest
 
 from stratum_lab import errors
 from stratum_lab.contract.topics import CATALOGUE, RUN_EVENTS
+from stratum_lab.errors import BrokerUnavailable
 from stratum_lab.kafka import broker, reader, topics
 from stratum_lab.kafka.backends.base import free_port
 from stratum_lab.kafka.backends.memory import Memory
 from stratum_lab.kafka.producer import Producer
-from stratum_lab.kafka.state import read_state, state_path, write_state
+from stratum_lab.kafka.state import BrokerState, read_state, state_path, write_state
 from stratum_lab.settings import Settings
 from tests.support.kafka import (
     HOST,
@@ -87,6 +88,13 @@ def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
             subprocess.run(["docker", "volume", "rm", "--force", mark], capture_output=True, timeout=60)
 
 
+def noted(settings: Settings) -> BrokerState:
+    """The broker that `up` noted."""
+    state = read_state(settings.home)
+    assert state is not None
+    return state
+
+
 def produce(settings: Settings, bootstrap: str) -> None:
     at = broker.at(settings, bootstrap)
     with Producer(at) as producer:
@@ -128,8 +136,7 @@ def test_a_killed_broker_is_noticed_and_comes_back_with_its_log(home: Home) -> N
     first = succeed(settings, "up")
     produce(settings, first["bootstrap"])
     os.kill(first["pid"], signal.SIGKILL)
-    state = read_state(settings.home)
-    assert state is not None
+    state = noted(settings)
     wait_for(lambda: state.stale, "the broker is dead")
 
     done = stratum(settings, "status", "--json")
@@ -143,12 +150,40 @@ def test_a_killed_broker_is_noticed_and_comes_back_with_its_log(home: Home) -> N
     assert consume(settings, first["bootstrap"]) == list(range(MESSAGES))
 
 
+def test_a_broker_killed_while_messages_are_sent_loses_and_doubles_nothing(home: Home) -> None:
+    settings = home("apache")
+    bootstrap = succeed(settings, "up")["bootstrap"]
+    at = broker.at(settings, bootstrap)
+    full = topics.on_broker(at, RUN_EVENTS)
+    with Producer(at) as producer:
+        for i in range(2 * MESSAGES):
+            producer.send_raw(full, "k", b"%d" % i)
+            if i == MESSAGES:
+                wait_for(lambda: producer.poll() > 0, "something is acknowledged")
+                os.kill(noted(settings).pid or 0, signal.SIGKILL)
+        succeed(settings, "up")
+    assert producer.delivered == 2 * MESSAGES
+    assert consume(settings, bootstrap) == list(range(2 * MESSAGES))
+
+    os.kill(noted(settings).pid or 0, signal.SIGKILL)
+    with pytest.raises(BrokerUnavailable, match="0 messages were acknowledged, 10 failed"):
+        lose_ten(at, full)
+    succeed(settings, "up")
+    assert consume(settings, bootstrap) == list(range(2 * MESSAGES))
+
+
+def lose_ten(settings: Settings, full_topic: str) -> None:
+    """Send ten messages that nobody takes."""
+    with Producer(settings, delivery_timeout_s=1.0) as producer:
+        for i in range(10):
+            producer.send_raw(full_topic, "k", b"lost %d" % i)
+
+
 def test_the_memory_broker_says_that_its_log_dies_with_it(home: Home) -> None:
     settings = home("memory")
     done = stratum(settings, "up")
     assert (done.returncode, "gone when the broker stops" in done.stderr) == (errors.EXIT_OK, True)
-    state = read_state(settings.home)
-    assert state is not None
+    state = noted(settings)
     produce(settings, state.bootstrap)
     assert consume(settings, state.bootstrap) == list(range(MESSAGES))
     done = stratum(settings, "down")
@@ -178,8 +213,7 @@ def test_a_port_in_use_names_port_holder_and_way_out(home: Home) -> None:
 def test_a_note_about_a_pid_of_another_program_is_dropped_and_that_program_lives(home: Home) -> None:
     settings = home("memory")
     first = succeed(settings, "up")
-    state = read_state(settings.home)
-    assert state is not None
+    state = noted(settings)
     broker.down(settings, lambda _: None)
     # This test process has the pid now, as it were; it must survive `down` and `up`.
     started = psutil.Process().create_time()
