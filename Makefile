@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 setup: $(STAMP) ## create .venv with the `stratum` script
 
 demo: setup ## run the main job on recorded runs and show what comes out
-	$(BIN)/stratum dev --demo
+	$(BIN)/stratum dev --import tests/fixtures/runs --once
 
 test: setup ## run every test this machine can; says what it could not
 	$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, 
 from stratum_lab.contract.events.batch import MAX_BATCH_EVENTS
 from stratum_lab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS, StratumError
 from stratum_lab.observe.logs import clean
+from stratum_lab.settings import Settings
 
 run_app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -66,6 +67,21 @@ def import_runs(
     Exit code 1 when a run stays open, a line is malformed, or a file cannot be read or must not be published.
     """
     loaded = settings()
+    summary = import_with_bar(loaded, dirs, Options(force=force, dry_run=dry_run, batch_events=batch_events))
+    if as_json:
+        emit_json({"import": summary.to_json()})
+    report(summary)
+    if summary.interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(EXIT_PROBLEMS if summary.problems else EXIT_OK)
+
+
+def import_with_bar(loaded: Settings, dirs: list[Path], options: Options) -> Summary:
+    """Import with a progress bar on stderr; what was done so far is told when it fails.
+
+    Raises:
+        StratumError: As `producers.importer.run_import`.
+    """
     summary = Summary()
     began = time.monotonic()
     columns = (
@@ -81,7 +97,7 @@ def import_runs(
             run_import(
                 loaded,
                 dirs,
-                Options(force=force, dry_run=dry_run, batch_events=batch_events),
+                options,
                 summary,
                 start=lambda total: bar.update(task, total=total, description="importing"),
                 tick=lambda s: bar.update(task, description=f"importing, {s.events:,} events"),
@@ -92,12 +108,7 @@ def import_runs(
             say(f"not finished: {_line(summary)}")
             raise
     summary.seconds = time.monotonic() - began
-    if as_json:
-        emit_json({"import": summary.to_json()})
-    report(summary)
-    if summary.interrupted:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(EXIT_PROBLEMS if summary.problems else EXIT_OK)
+    return summary
 
 
 def _line(summary: Summary) -> str:
