@@ -176,8 +176,12 @@ class Door:
         temp.write_text(json.dumps(DoorInfo(self.uri, os.getpid())._asdict()), encoding="utf-8")
         temp.replace(self._file)
 
+    def retire(self) -> None:
+        """Tell readers that the door is gone, when its database was given up."""
+        self._file.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Stop serving."""
-        self._file.unlink(missing_ok=True)
+        self.retire()
         with suppress(duckdb.Error):
             self._con.execute("CALL quack_stop(?)", [self.uri])

@@ -17,7 +17,7 @@ COMMENT ON VIEW run_outcomes IS 'Every attempt with its status in today''s terms
 
 CREATE VIEW outcome_counts AS
 SELECT coalesce(outcome, 'OPEN') AS outcome, tier, count(*) AS runs, count(DISTINCT repo_id) AS repositories,
-    sum(events_stored) AS events
+    sum(events_stored)::BIGINT AS events
 FROM run_outcomes
 WHERE is_latest_attempt
 GROUP BY ALL

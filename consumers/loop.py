@@ -1,0 +1,289 @@
+"""The loop of every sink: read from the sink's own stored offsets, write rows and offsets together, never skip.
+
+A sink reads every partition by assignment. Its destination has one owner (a file lock), so there is nothing to share
+out, and no group can take a partition away in the middle of a transaction. The group named by `group_of` only shows
+how far the sink is: what counts is the offset stored with the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import NamedTuple, Protocol
+
+from consumers.dead_letter import DeadLetterWriter, letter_for
+from consumers.observer import Observer
+from stratum_lab.contract.events import DeadLetter
+from stratum_lab.contract.topics import BY_NAME, DEAD_LETTERS, base_name, full_name
+from stratum_lab.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    BrokerUnavailable,
+    DecodeError,
+    DestinationFull,
+    LogIdentityChanged,
+)
+from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
+from stratum_lab.kafka.reader import watermarks
+from stratum_lab.kafka.topics import committed, ensure_topics, topic_ids
+from stratum_lab.observe import faults, logs
+from stratum_lab.settings import Settings
+from stratum_lab.warehouse import Stored
+
+_log = logs.get("sink")
+
+POLL_MESSAGES = 200
+"""Messages taken at once; with PREFETCH_KIB it bounds what waits in memory."""
+PREFETCH_KIB = 32 * 1024
+BATCH_BYTES = 128 * 1024 * 1024
+"""Message bytes after which a transaction is written whatever its rows."""
+POLL_S = 0.2
+RETRY_S = 1.0
+
+Offsets = Mapping[Partition, Stored]
+
+
+class Limits(NamedTuple):
+    """When a sink's transaction is written."""
+
+    rows: int
+    seconds: float
+
+
+class Sink(Protocol):
+    """A destination with its own offsets.
+
+    The loop calls `add` for each message in log order (per partition), then `flush` with the offsets after all of
+    them. `flush` stores rows and offsets together or neither; after an error the same call is made again. Calls come
+    from one thread.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    limits: Limits
+
+    def offsets(self) -> Offsets:
+        """How far each partition is stored; partitions never read are left out."""
+
+    def add(self, message: RawMessage) -> None:
+        """Take one message.
+
+        Raises:
+            DecodeError: It cannot be read; the loop turns it into a dead letter and goes on.
+        """
+
+    def refuse(self, letter: DeadLetter) -> None:
+        """Told of each dead letter made for this sink, before the flush that covers it."""
+
+    def size(self) -> int:
+        """Rows taken since the last flush."""
+
+    def flush(self, offsets: Offsets) -> int:
+        """Store everything taken and the offsets after it; returns rows that are new.
+
+        Raises:
+            DestinationFull: No room now; the loop pauses and calls again.
+        """
+
+    def idle(self) -> None:
+        """Called about five times a second, also without messages."""
+
+    def close(self) -> None:
+        """Give the destination back."""
+
+
+def group_of(settings: Settings, name: str) -> str:
+    """The consumer group under which a sink shows how far it is."""
+    return f"{settings.kafka.topic_prefix}{name}"
+
+
+class Loop:
+    """Runs one sink until `stop` is set.
+
+    Args:
+        settings: Broker and topics.
+        sink: Where the messages go.
+        stop: Ends the loop after a last flush.
+        metrics_port: Prometheus port; 0: none.
+    """
+
+    def __init__(self, settings: Settings, sink: Sink, stop: threading.Event, *, metrics_port: int = 0) -> None:
+        self._settings, self._sink, self._stop = settings, sink, stop
+        self._full = [full_name(settings.kafka.topic_prefix, t) for t in sink.topics]
+        self._letters = DeadLetterWriter(settings)
+        self._dead_topic = full_name(settings.kafka.topic_prefix, DEAD_LETTERS)
+        self._ids: dict[str, str] = {}
+        self._next: dict[Partition, Stored] = {}
+        self._bytes = 0
+        self._since = 0.0
+        self._observer = Observer(settings, sink.name, self._full, group_of(settings, sink.name), metrics_port)
+
+    def run(self) -> None:
+        """Read and write until told to stop.
+
+        Raises:
+            LogIdentityChanged: A topic was recreated, or what comes next is no longer in the log.
+            StratumError: The destination failed for good.
+        """
+        ensure_topics(self._settings, {*self._sink.topics, DEAD_LETTERS})
+        start = self._start_offsets()
+        overrides = {"queued.max.messages.kbytes": PREFETCH_KIB, "queued.min.messages": 1000}
+        with Consumer(self._settings, None, start="error", overrides=overrides) as consumer:
+            consumer.assign(start)
+            self._observer.start(self._ids, start)
+            try:
+                self._work(consumer)
+            finally:
+                self._observer.stop()
+
+    def _start_offsets(self) -> dict[Partition, int]:
+        """Where to go on, after checking that the log is still the one whose offsets are stored."""
+        self._ids = topic_ids(self._settings, self._full)
+        stored = self._sink.offsets()
+        shown = committed(self._settings, group_of(self._settings, self._sink.name), self._full)
+        start: dict[Partition, int] = {}
+        rewound = 0
+        for topic in self._full:
+            for partition, (low, high) in watermarks(self._settings, topic).items():
+                where = (topic, partition)
+                known = stored.get(where)
+                if known is None:
+                    start[where] = low
+                else:
+                    self._check(where, known, low, high)
+                    start[where] = known.next_offset
+                rewound += max(0, shown.get(where, 0) - start[where]) if known is not None or not stored else 0
+        if rewound:
+            _log.warning(
+                "rewound",
+                sink=self._sink.name,
+                messages=rewound,
+                meaning="the destination is older than it was before the last stop; these messages are read again",
+            )
+        self._observer.rewound(rewound)
+        _log.info("sink_started", sink=self._sink.name, partitions=len(start))
+        return start
+
+    def _check(self, where: Partition, known: Stored, low: int, high: int) -> None:
+        topic, partition = where
+        problem = None
+        if known.topic_id != self._ids[topic]:
+            problem = f"was recreated: its identity is {self._ids[topic]}, rows are stored from {known.topic_id}"
+        elif known.next_offset > high:
+            problem = f"ends at offset {high}, rows are stored up to {known.next_offset}"
+        elif known.next_offset < low and not self._compacted(topic):
+            problem = f"begins at offset {low}, the next to store is {known.next_offset}: messages were deleted unread"
+        if problem:
+            raise LogIdentityChanged(f"{topic} [{partition}] {problem}", remedy=f"stratum warehouse rebase {topic}")
+
+    def _compacted(self, topic: str) -> bool:
+        return BY_NAME[base_name(self._settings.kafka.topic_prefix, topic)].cleanup == "compact"
+
+    def _work(self, consumer: Consumer) -> None:
+        while not self._stop.is_set():
+            if self._observer.trouble is not None:
+                raise self._observer.trouble
+            try:
+                messages = consumer.consume_batch(POLL_MESSAGES, POLL_S)
+            except BrokerUnavailable as exc:
+                self._observer.failed(exc)
+                self._stop.wait(RETRY_S)
+                continue
+            for m in messages:
+                self._take(m)
+            self._sink.idle()
+            if self._due():
+                self._flush(consumer)
+        if self._next:
+            self._flush(consumer, last=True)
+
+    def _take(self, m: RawMessage) -> None:
+        if not self._next:
+            self._since = time.monotonic()
+        try:
+            self._sink.add(m)
+        except DecodeError as exc:
+            letter = letter_for(m, exc, self._sink.name)
+            # What cannot be read in the topic of dead letters must not make another one there.
+            if m.topic != self._dead_topic:
+                self._letters.add(letter)
+            self._sink.refuse(letter)
+            self._observer.dead_letter(exc.reason)
+        self._next[m.topic, m.partition] = Stored(m.offset + 1, self._ids[m.topic])
+        self._bytes += len(m.value or b"")
+
+    def _due(self) -> bool:
+        if not self._next:
+            return False
+        limits = self._sink.limits
+        return (
+            self._sink.size() >= limits.rows
+            or self._bytes >= BATCH_BYTES
+            or time.monotonic() - self._since >= limits.seconds
+        )
+
+    def _flush(self, consumer: Consumer, *, last: bool = False) -> None:
+        """Write, waiting for room as long as it takes; nothing more is fetched meanwhile."""
+        # 1. Dead letters. 2. Rows with offsets. 3. The group's offsets, by the observer. A crash in between repeats.
+        paused: list[Partition] = []
+        while True:
+            try:
+                self._letters.flush()
+                faults.point("sink.after_letters")
+                rows = self._sink.flush(self._next)
+                break
+            except (DestinationFull, BrokerUnavailable) as exc:
+                if not paused:
+                    _log.warning("paused", sink=self._sink.name, error=exc.message, fix=exc.remedy)
+                    paused = consumer.assignment()
+                    consumer.pause(paused)
+                    self._observer.paused(True)
+                if last or self._stop.wait(RETRY_S):
+                    # Asked to stop: what is not stored stays in the log.
+                    _log.warning("stopped_unwritten", sink=self._sink.name, rows=self._sink.size())
+                    self._forget()
+                    return
+        if paused:
+            consumer.resume(paused)
+            self._observer.paused(False)
+            _log.info("resumed", sink=self._sink.name)
+        self._observer.stored({p: s.next_offset for p, s in self._next.items()}, rows)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._next = {}
+        self._bytes = 0
+
+
+def run_service(settings: Settings, make: Callable[[Settings], Sink], *, metrics_port: int = 0) -> int:
+    """Run a sink until SIGTERM or SIGINT; a second SIGINT ends the process at once.
+
+    Returns:
+        Exit code: 0 after SIGTERM, 130 after SIGINT.
+    """
+    stop = threading.Event()
+    code = EXIT_OK
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal code
+        if number == signal.SIGINT:
+            if stop.is_set():
+                os._exit(EXIT_INTERRUPTED)
+            code = EXIT_INTERRUPTED
+        stop.set()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        sink = make(settings)
+        try:
+            Loop(settings, sink, stop, metrics_port=metrics_port).run()
+        finally:
+            sink.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code

@@ -1,0 +1,137 @@
+"""Sink of the warehouse: events, runs, records, topology and dead letters into DuckDB, served while it writes."""
+
+from __future__ import annotations
+
+from consumers.loop import Limits, Offsets, run_service
+from stratum_lab.contract.events import (
+    BehavioralRecord,
+    DeadLetter,
+    EventBatch,
+    Message,
+    RunFinished,
+    RunStarted,
+    TopologyMetrics,
+)
+from stratum_lab.contract.topics import (
+    BY_NAME,
+    DEAD_LETTERS,
+    REPO_RECORDS,
+    REPO_TOPOLOGY,
+    RUN_EVENTS,
+    RUN_STATUS,
+    base_name,
+)
+from stratum_lab.errors import DecodeError, DestinationFull
+from stratum_lab.kafka.codec import codec
+from stratum_lab.kafka.consumer import RawMessage
+from stratum_lab.settings import Settings
+from stratum_lab.warehouse import Door, Pending, Warehouse
+
+NAME = "warehouse"
+
+
+class WarehouseSink:
+    """Decodes into a `Pending` and writes it in one transaction with its offsets.
+
+    Args:
+        settings: Database, limits and door.
+        serve: Whether to open the read-only door.
+
+    Raises:
+        Busy: Another process writes to the warehouse.
+    """
+
+    name: str = NAME
+    topics: tuple[str, ...] = (RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY, DEAD_LETTERS)
+
+    def __init__(self, settings: Settings, *, serve: bool = True) -> None:
+        self._settings = settings
+        self.limits = Limits(settings.warehouse.batch_rows, settings.warehouse.batch_seconds)
+        self._codec = codec(settings)
+        self._pending = Pending()
+        self._serve = serve
+        self._warehouse = Warehouse(settings)
+        self._door: Door | None = None
+        try:
+            self._open_door()
+        except BaseException:
+            self._warehouse.close()
+            raise
+
+    def _open_door(self) -> None:
+        self._door = Door(self._warehouse.con, self._settings) if self._serve else None
+
+    def offsets(self) -> Offsets:
+        """Offsets stored in the warehouse."""
+        return self._warehouse.offsets()
+
+    def add(self, message: RawMessage) -> None:
+        """Decode one message into the rows that wait.
+
+        Raises:
+            DecodeError: It cannot be read.
+        """
+        topic = base_name(self._settings.kafka.topic_prefix, message.topic)
+        if message.value is None and topic in (REPO_RECORDS, REPO_TOPOLOGY):
+            repo_id = (message.key or b"").decode("utf-8", "replace")
+            (self._pending.drop_record if topic == REPO_RECORDS else self._pending.drop_topology)(repo_id)
+            return
+        decoded = self._codec.decode(message.value, message.headers, BY_NAME[topic].messages)
+        try:
+            self._put(decoded)
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            raise DecodeError("invalid", f"{type(decoded).__name__}: {type(exc).__name__}: {exc}") from exc
+
+    def _put(self, decoded: Message) -> None:
+        pending = self._pending
+        if isinstance(decoded, EventBatch):
+            pending.add_batch(decoded)
+        elif isinstance(decoded, (RunStarted, RunFinished)):
+            pending.add_run(decoded)
+        elif isinstance(decoded, BehavioralRecord):
+            pending.add_record(decoded)
+        elif isinstance(decoded, TopologyMetrics):
+            pending.add_topology(decoded)
+        elif isinstance(decoded, DeadLetter):
+            pending.add_dead_letter(decoded)
+
+    def refuse(self, letter: DeadLetter) -> None:
+        """The sink's own dead letters are rows at once; they come again from their topic and change nothing."""
+        self._pending.add_dead_letter(letter)
+
+    def size(self) -> int:
+        """Rows that wait."""
+        return len(self._pending)
+
+    def flush(self, offsets: Offsets) -> int:
+        """Write what waits and the offsets, in one transaction.
+
+        Raises:
+            DestinationFull: No room; call again.
+        """
+        if self._warehouse.con is None:
+            # The file was given up after a failed write; the door went with it.
+            self._warehouse.open()
+            self._open_door()
+        try:
+            written = self._warehouse.write(self._pending, offsets)
+        except DestinationFull:
+            if self._warehouse.con is None and self._door is not None:
+                self._door.retire()
+            raise
+        self._pending = Pending()
+        return written.rows
+
+    def idle(self) -> None:
+        """Nothing to do between messages."""
+
+    def close(self) -> None:
+        """Close door and file."""
+        if self._door is not None and self._warehouse.con is not None:
+            self._door.close()
+        self._warehouse.close()
+
+
+def service(settings: Settings) -> int:
+    """Run the warehouse sink until SIGTERM or SIGINT; returns an exit code."""
+    return run_service(settings, WarehouseSink, metrics_port=settings.warehouse.metrics_port)
