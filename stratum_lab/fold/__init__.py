@@ -5,7 +5,7 @@ that count. Nothing here knows of Kafka, files or clocks.
 """
 
 from stratum_lab.fold.canonical import canonical_json
-from stratum_lab.fold.facts import RunFacts, choose_runs, is_complete
+from stratum_lab.fold.facts import RunFacts, choose_runs, counted_stats, is_complete
 from stratum_lab.fold.folder import Folder, Incomplete, Result
 from stratum_lab.fold.record import derive_record
 from stratum_lab.fold.snapshot import dump_attempt, load_attempt
@@ -24,6 +24,7 @@ __all__ = [
     "RunStats",
     "canonical_json",
     "choose_runs",
+    "counted_stats",
     "derive_record",
     "derive_topology",
     "dump_attempt",

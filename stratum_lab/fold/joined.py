@@ -81,18 +81,19 @@ class KeyIndex:
 
     def _narrow(self, ids: list[str], node_id: str, enclosing: set[str]) -> list[str]:
         """The enclosing crew, graph or team decides, then file and line; nothing decides an ambiguous match."""
-        nodes = [self._nodes[i] for i in ids]
         parts = parse_id(node_id)
-        for test in (
-            lambda n: any(normal_name(g) in enclosing for g in n.groups),
-            lambda n: any((p.file, str(p.line)) == (parts.file, parts.line) for p in (n, *n.places)),
-            lambda n: any(p.file == parts.file for p in (n, *n.places)),
+        nodes = [self._nodes[i] for i in ids]
+        for known in (
+            [n for n in nodes if any(normal_name(g) in enclosing for g in n.groups)],
+            [n for n in nodes if any((f, str(line)) == (parts.file, parts.line) for f, line in _places(n))],
+            [n for n in nodes if any(f == parts.file for f, _ in _places(n))],
         ):
-            kept = [n for n in nodes if test(n)]
-            nodes = kept or nodes
-            if len(nodes) == 1:
-                break
+            nodes = [n for n in nodes if n in known] or nodes
         return [n.node_id for n in nodes]
+
+
+def _places(node: GraphNode) -> list[tuple[str, int]]:
+    return [(node.file, node.line), *((p.file, p.line) for p in node.places)]
 
 
 def key_of(node: GraphNode) -> NodeKey:

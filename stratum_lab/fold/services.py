@@ -1,4 +1,4 @@
-"""Canonical services: one table from library or domain to service, `schemas/services.json`, which the scanner reads too."""
+"""Canonical services: from library or domain to service, by the table that the scanner reads too."""
 
 from __future__ import annotations
 

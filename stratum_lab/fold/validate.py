@@ -74,7 +74,7 @@ def _list(record: dict[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -168,9 +168,9 @@ def _failures(modes: list[Any]) -> Iterator[str]:
     for n, mode in enumerate(modes):
         if not isinstance(mode, dict):
             continue
-        seen, count = mode.get("manifestation_observed"), mode.get("occurrences")
-        if not _count(count) or not isinstance(seen, bool) or seen != (count > 0):
-            yield f"failure_modes[{n}]: manifestation_observed is {seen!r} with {count!r} occurrences"
+        shown, count = mode.get("manifestation_observed"), mode.get("occurrences")
+        if not _count(count) or shown is not (count > 0):
+            yield f"failure_modes[{n}]: manifestation_observed is {shown!r} with {count!r} occurrences"
 
 
 def _baseline(where: str, baseline: Any) -> Iterator[str]:
