@@ -1,7 +1,8 @@
 """Confluent wire format: magic byte, schema id, Avro body; and the `fp` header that settles which schema wrote it.
 
 Decoding is bounded: a message larger than MAX_MESSAGE_BYTES is refused unread, schemas cannot recurse
-(`stratum_lab.contract.lock.hazards`), and every array item takes at least one byte of a body of bounded length.
+(`stratum_lab.contract.lock.hazards`), every array item takes at least one byte of a body of bounded length, and the
+records nested in one message are counted before they are built (`stratum_lab.contract.bounds`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any, NamedTuple
 from fastavro import schemaless_reader, schemaless_writer
 from pydantic import ValidationError
 
+from stratum_lab.contract.bounds import UNCHECKED_BYTES, TooManyRecords, Walker
 from stratum_lab.contract.columns import read_columns, split
 from stratum_lab.contract.events import MESSAGES, EventBatch, Message
-from stratum_lab.contract.lock import LockedSchema, SchemaSet, locked
+from stratum_lab.contract.lock import LockedSchema, SchemaSet, locked, named_types
 from stratum_lab.contract.topics import MAX_MESSAGE_BYTES
 from stratum_lab.errors import DecodeError
 
@@ -150,9 +152,12 @@ class Codec:
         try:
             if name == "EventBatch" and reader is writer and self._parts and len(data) >= COLUMN_READER_BYTES:
                 columns = read_columns(data, HEADER.size, self._parts, lazy=lazy)
-                if columns is not None:
-                    _at_end(columns.end, data, name)
-                    return _batch(columns.fields, sound=columns.sound)
+                if columns is None:
+                    raise DecodeError("invalid", "a batch of no events, or of more than it has bytes")
+                _at_end(columns.end, data, name)
+                return _batch(columns.fields, sound=columns.sound)
+            if len(data) >= UNCHECKED_BYTES:
+                Walker(data, named_types(writer.schema)).walk(writer.schema, HEADER.size)
             body = io.BytesIO(data)
             body.seek(HEADER.size)
             fields: Any = (
@@ -160,6 +165,8 @@ class Codec:
                 if reader is writer
                 else schemaless_reader(body, writer.schema, reader.schema)
             )
+        except TooManyRecords as exc:
+            raise DecodeError("too_large", f"{name}: {exc}") from exc
         except _GARBAGE as exc:
             raise DecodeError("garbage", f"not the Avro body of {name}: {type(exc).__name__}: {exc}") from exc
         _at_end(body.tell(), data, name)

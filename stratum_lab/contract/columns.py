@@ -16,17 +16,17 @@ from typing import Any, NamedTuple, overload
 import fastavro
 from fastavro import schemaless_reader
 
+from stratum_lab.contract.bounds import check_array
 from stratum_lab.contract.events.run import INDEX_COLUMNS, NODE_COLUMNS
 
 HEAD = (
-    "repo_id", "run_number", "attempt", "run_id", "tier", "batch_seq", "first_seq", "count", "strings", "nodes",
+    "repo_id", "run_number", "attempt", "run_id", "tier", "batch_seq", "first_seq", "count", "strings",
 )  # fmt: skip
 COLUMNS = (
     "event_id", "timestamp_ns", "event_type", "emitter_run_id", "repo_url", "framework", "source_node", "target_node",
     "edge_type", "parent_event_id", "stack_depth",
 )  # fmt: skip
-TAIL = ("payload", "extra")
-LAYOUT = HEAD + COLUMNS + TAIL
+LAYOUT = (*HEAD, "nodes", *COLUMNS, "payload", "extra")
 """Order of the fields in the schema this reader knows; another order is fastavro's."""
 
 _ITEMS = {"event_id": "string", "timestamp_ns": "long", "parent_event_id": "string", "payload": "string"}
@@ -46,10 +46,11 @@ _ARRAYS: dict[str, Any] = {
 
 
 class Parts(NamedTuple):
-    """Parsed schemas of the fields before and after the columns."""
+    """Parsed schemas of what is read by fastavro: the HEAD fields as a record, and the two arrays of records."""
 
     head: Any
-    tail: Any
+    nodes: Any
+    extra: Any
 
 
 def split(schema: Any) -> Parts | None:
@@ -65,11 +66,9 @@ def split(schema: Any) -> Parts | None:
         if fields[name]["type"] != {"type": "array", "items": _ITEMS.get(name, "int")}:
             return None
 
-    def part(name: str, names: tuple[str, ...]) -> Any:
-        record = {"type": "record", "name": name, "fields": [fields[n] for n in names]}
-        return fastavro.parse_schema(record)
-
-    return Parts(part("Head", HEAD), part("Tail", TAIL))
+    head = {"type": "record", "name": "Head", "fields": [fields[n] for n in HEAD]}
+    parse = fastavro.parse_schema
+    return Parts(parse(head), parse(fields["nodes"]["type"]), parse(fields["extra"]["type"]))
 
 
 class Columns(NamedTuple):
@@ -170,12 +169,17 @@ class _Reader:
         self.data, self.file, self.count, self.lazy = data, file, count, lazy
         self.pos, self.start, self.sound = file.tell(), _block_start(count), True
 
-    def slow(self, kind: str) -> Any:
+    def slow(self, schema: Any) -> Any:
         """One array by fastavro."""
         self.file.seek(self.pos)
-        value = schemaless_reader(self.file, _ARRAYS[kind], None)
+        value = schemaless_reader(self.file, schema, None)
         self.pos = self.file.tell()
         return value
+
+    def records(self, schema: Any) -> Any:
+        """One array of records, bounded."""
+        check_array(self.data, self.pos)
+        return self.slow(schema)
 
     def block(self, width: int) -> int:
         """Where the items of an array start when it is one block of `count` items of that width, else -1."""
@@ -197,7 +201,7 @@ class _Reader:
                 return array("b", chunk.translate(_ZIGZAG)).tolist()
         if size is not None:
             self.sound = False
-        return self.slow("int")
+        return self.slow(_ARRAYS["int"])
 
     def texts(self) -> Any:
         """An array of string, often of one short length."""
@@ -213,7 +217,7 @@ class _Reader:
                     self.pos = end + 1
                     items = FixedTexts(self.data, first, self.count, length)
                     return items if self.lazy else list(items)
-        return self.slow("string")
+        return self.slow(_ARRAYS["string"])
 
     def stamps(self) -> Any:
         """An array of long, usually all of nine bytes."""
@@ -226,7 +230,7 @@ class _Reader:
             if last.isascii() and len(chunk.translate(None, _HIGH)) == self.count:
                 self.pos = end + 1
                 return FixedLongs(self.data, first, self.count)
-        return self.slow("long")
+        return self.slow(_ARRAYS["long"])
 
 
 def read_columns(data: bytes, start: int, parts: Parts, *, lazy: bool) -> Columns | None:
@@ -239,7 +243,11 @@ def read_columns(data: bytes, start: int, parts: Parts, *, lazy: bool) -> Column
         lazy: Whether event ids and time stamps may be sequences that decode when asked, instead of lists.
 
     Returns:
-        The columns; None when the batch claims no event. What fastavro raises on garbage is raised here too.
+        The columns; None when the batch claims no event, or more than there are bytes. What fastavro raises on
+        garbage is raised here too.
+
+    Raises:
+        TooManyRecords: A dictionary claims too many entries.
     """
     file = io.BytesIO(data)
     file.seek(start)
@@ -248,6 +256,7 @@ def read_columns(data: bytes, start: int, parts: Parts, *, lazy: bool) -> Column
     if count < 1 or count > len(data):
         return None
     reader = _Reader(data, file, count, lazy)
+    fields["nodes"] = reader.records(parts.nodes)
     sizes = dict.fromkeys(INDEX_COLUMNS, len(fields["strings"])) | dict.fromkeys(NODE_COLUMNS, len(fields["nodes"]))
     for name in COLUMNS:
         if name in sizes:
@@ -260,8 +269,7 @@ def read_columns(data: bytes, start: int, parts: Parts, *, lazy: bool) -> Column
             fields[name] = reader.texts()
         if len(fields[name]) != count:
             reader.sound = False
-    file.seek(reader.pos)
-    rest: Any = schemaless_reader(file, parts.tail, None)
-    fields.update(rest)
+    fields["payload"] = reader.slow(_ARRAYS["string"])
+    fields["extra"] = reader.records(parts.extra)
     sound = reader.sound and len(fields["payload"]) == count and not fields["extra"]
-    return Columns(fields, file.tell(), sound)
+    return Columns(fields, reader.pos, sound)

@@ -153,7 +153,7 @@ def incompatibilities(writer: Any, reader: Any, where: str = "") -> list[str]:
         One sentence per obstacle; empty when everything stored stays readable.
     """
     out: list[str] = []
-    _check(writer, reader, where or _name(reader), _names(writer), _names(reader), out, set())
+    _check(writer, reader, where or _name(reader), named_types(writer), named_types(reader), out, set())
     return out
 
 
@@ -161,19 +161,20 @@ def _name(schema: Any) -> str:
     return schema["name"].rsplit(".", 1)[-1] if isinstance(schema, dict) and "name" in schema else str(schema)
 
 
-def _names(schema: Any, into: dict[str, Any] | None = None) -> dict[str, Any]:
+def named_types(schema: Any, into: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every record, enum and fixed type of a parsed schema by its full name."""
     into = {} if into is None else into
     if isinstance(schema, list):
         for s in schema:
-            _names(s, into)
+            named_types(s, into)
     elif isinstance(schema, dict):
         if "name" in schema and schema.get("type") in ("record", "enum", "fixed"):
             into[schema["name"]] = schema
         for key in ("items", "values"):
             if key in schema:
-                _names(schema[key], into)
+                named_types(schema[key], into)
         for field in schema.get("fields", ()):
-            _names(field["type"], into)
+            named_types(field["type"], into)
     return into
 
 
@@ -247,7 +248,7 @@ def _check(
 def hazards(schema: Any) -> list[str]:
     """Shapes that a hostile message could blow up: recursive types, and arrays whose items take no bytes."""
     out: list[str] = []
-    _hazard(schema, _name(schema), _names(schema), (), out)
+    _hazard(schema, _name(schema), named_types(schema), (), out)
     return out
 
 
