@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import duckdb
+import pyarrow as pa
 
 from stratum_lab.errors import Busy, IntegrityError, PrerequisiteError, SettingsError, StratumError, UsageError
 from stratum_lab.settings import Settings, current
@@ -16,6 +17,21 @@ from stratum_lab.warehouse.serve import find_door, refused_functions, token_of
 
 _CHUNK = 8_192
 _READ_ONLY = "the warehouse is read-only here; it takes one SELECT (also FROM, WITH, DESCRIBE, SHOW, SUMMARIZE)"
+
+
+def python_rows(data: Any, *, exact_times: bool = False) -> list[tuple[Any, ...]]:
+    """Rows of a pyarrow Table or RecordBatch (untyped library).
+
+    Args:
+        data: The table.
+        exact_times: Give nanosecond timestamps as text instead of cutting them to microseconds.
+    """
+    columns = []
+    for column in data.columns:
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            column = column.cast(pa.string() if exact_times else pa.timestamp("us"), safe=False)
+        columns.append(column.to_pylist())
+    return list(zip(*columns, strict=True))
 
 
 class Answer(NamedTuple):
@@ -33,13 +49,12 @@ class Answer(NamedTuple):
         return list(self.arrow.column_names)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Rows as tuples of Python values."""
-        columns = [c.to_pylist() for c in self.arrow.columns]
-        return list(zip(*columns, strict=True)) if columns else []
+        """Rows as tuples of Python values; nanoseconds are cut to the microseconds that `datetime` holds."""
+        return python_rows(self.arrow)
 
     def dicts(self) -> list[dict[str, Any]]:
         """Rows as dictionaries."""
-        return list(self.arrow.to_pylist())
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows()]
 
     def df(self) -> Any:
         """A pandas DataFrame.
