@@ -8,8 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from stratum_lab.contract.events import EventBatch, RunFinished, TierRange
 from stratum_lab.contract.events.batch import build_batch
 from stratum_lab.contract.events.lines import Event, parse_line
@@ -53,7 +51,7 @@ def events_of(lines: Iterable[dict[str, Any]]) -> list[Event]:
             "run_id": "r" * 16,
             "repo_id": "https://x/y/z",
         }
-        out.append(parse_line(orjson.dumps({**base, **line})))
+        out.append(parse_line(json.dumps({**base, **line}).encode()))
     return out
 
 
