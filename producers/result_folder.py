@@ -19,8 +19,8 @@ from stratum_lab.contract.events.dead_letter import MAX_BODY
 from stratum_lab.contract.events.lines import MAX_LINE_BYTES
 from stratum_lab.errors import UsageError
 
-EVENTS_NAME = re.compile(r"^events_run_([0-9]{1,9})\.jsonl$")
-METADATA_NAME = re.compile(r"^run_metadata_([0-9]{1,9})\.json$")
+EVENTS_NAME = re.compile(r"^events_run_([0-9]{1,9})\.jsonl\Z")
+METADATA_NAME = re.compile(r"^run_metadata_([0-9]{1,9})\.json\Z")
 STATUS_NAME = "status.json"
 
 MAX_DEPTH = 2

@@ -13,7 +13,7 @@ _SCP = re.compile(r"^(?:ssh://)?git@([^/:]+)[:/](.+)$")
 _HTTP = re.compile(r"^(https?|ssh|file)://", re.IGNORECASE)
 _PYPI = re.compile(r"^pypi:([^=]+)==(.+)$", re.IGNORECASE)
 
-REPO_ID = re.compile(r"^[0-9a-f]{12}$")
+REPO_ID = re.compile(r"^[0-9a-f]{12}\Z")
 """Form of a repo_id; checked before one becomes part of a path."""
 
 

@@ -78,7 +78,7 @@ def _load_avsc(path: Path) -> tuple[Schema, str]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         parsed = fastavro.parse_schema(raw)
-    except (OSError, ValueError, fastavro.schema.SchemaParseException) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, fastavro.schema.SchemaParseException) as exc:
         raise SchemaMismatch(
             f"schema {path.name} cannot be read: {exc}", remedy="restore it from version control"
         ) from exc
