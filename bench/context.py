@@ -88,7 +88,6 @@ class Bench:
     work: Path
     say: Callable[[str], None]
     results: dict[str, Series] = field(default_factory=dict)
-    profiles: dict[str, str] = field(default_factory=dict)
     _inputs: dict[tuple[str, Layout], Produced] = field(default_factory=dict)
 
     def record(self, part: str, name: str, label: str, sample: Sample, unit: str = "events", **notes: Any) -> None:
@@ -107,6 +106,10 @@ class Bench:
         if key not in self._inputs:
             self._inputs[key] = self._produce(shape, layout)
         return self._inputs[key]
+
+    def inputs(self) -> list[Produced]:
+        """What was produced so far."""
+        return list(self._inputs.values())
 
     def _produce(self, shape: Shape, layout: Layout) -> Produced:
         prefix = f"{self.settings.kafka.topic_prefix}{shape.name}.{layout}."
@@ -154,22 +157,40 @@ def child_env(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_child(bench: Bench, module: str, settings: Settings, *args: str) -> dict[str, Any]:
+def run_child(bench: Bench, module: str, settings: Settings, *args: str, profile: Path | None = None) -> dict[str, Any]:
     """Run a measurement in a process of its own; its last line of output is the result as JSON.
 
+    Args:
+        bench: The invocation.
+        module: What to run.
+        settings: Topics it works on.
+        args: Its arguments.
+        profile: Where cProfile's data goes; None: not profiled.
+
     Raises:
-        subprocess.CalledProcessError: It failed; its stderr has been passed on.
+        subprocess.CalledProcessError: It failed; its stderr has been shown.
     """
+    # Libraries' warnings are not for whoever reads the table; a failure shows everything.
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", module, *args],
+        [sys.executable, "-W", "ignore", *profiler(profile), "-m", module, *args],
         env=os.environ | child_env(settings),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         timeout=CHILD_TIMEOUT_S,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        bench.say(done.stderr.decode(errors="replace"))
+        done.check_returncode()
     # Any: whatever the module measures.
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def profiler(path: Path | None) -> list[str]:
+    """Arguments of Python that profile what follows."""
+    return ["-m", "cProfile", "-o", str(path)] if path is not None else []
 
 
 def sample_of(result: dict[str, Any]) -> Sample:

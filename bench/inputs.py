@@ -48,6 +48,11 @@ class Shape:
     runs: int
     run_events: int
 
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+        return f"{self.batch} events a message" if self.run_events else "runs as recorded"
+
 
 def throughput(batch: int, events: int) -> Shape:
     """Runs of 1,000 events, one per repository, `batch` events per message."""

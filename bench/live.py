@@ -18,12 +18,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.context import Bench, Layout, Produced, child_env
-from bench.inputs import Shape, natural, throughput
+from bench.context import Bench, Layout, Produced, child_env, profiler
+from bench.inputs import Shape
 from bench.stats import Sample
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import BehavioralRecord
@@ -64,24 +65,18 @@ def measure(bench: Bench) -> None:
     for _ in range(bench.options.repeat):
         for shape, layout in shapes:
             live = fold_live(bench.input(shape, layout))
-            what = "runs as recorded" if shape.name == natural(1).name else f"{shape.batch} events a message"
             bench.record(
                 "a",
                 f"faust.{layout}.{shape.name}",
-                f"Faust, {layout}, {what}",
+                f"Faust, {layout}, {shape.label}",
                 live.sample,
                 start_s=round(live.start_s, 1),
                 memory_mb=round(live.memory_mb),
             )
 
 
-def reference(bench: Bench) -> Shape:
-    """The shape that targets speak of: 500 events a message."""
-    return throughput(max(bench.options.sizes), bench.options.events)
-
-
 @contextmanager
-def worker(data: Produced, app_id: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(data: Produced, app_id: str, port: int, profile: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A stream worker in a process of its own."""
     env = os.environ | child_env(data.settings)
     env |= {
@@ -89,7 +84,8 @@ def worker(data: Produced, app_id: str, port: int) -> Iterator[subprocess.Popen[
         "STRATUM_STREAMS__METRICS_PORT": str(port),
         "STRATUM_HOME": str(data.settings.home / app_id),
     }
-    command = [sys.executable, "-m", "faust", "-A", _APPS[data.layout], "worker", "-l", "warn", "--without-web"]
+    faust = ["-m", "faust", "-A", _APPS[data.layout], "worker", "-l", "warn", "--without-web"]
+    command = [sys.executable, *profiler(profile), *faust]
     process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         yield process
@@ -102,8 +98,12 @@ def worker(data: Produced, app_id: str, port: int) -> Iterator[subprocess.Popen[
             process.wait()
 
 
-def fold_live(data: Produced) -> Live:
+def fold_live(data: Produced, profile: Path | None = None) -> Live:
     """Let a fresh worker fold everything.
+
+    Args:
+        data: The input.
+        profile: Where cProfile's data goes; the numbers mean little then.
 
     Raises:
         RuntimeError: The worker ended, stood still, or its records are not those of the input.
@@ -117,7 +117,7 @@ def fold_live(data: Produced) -> Live:
         for p in range(data.settings.kafka.partitions)
     }
     launched = time.monotonic()
-    with worker(data, app_id, port) as process:
+    with worker(data, app_id, port, profile) as process:
         probe = psutil.Process(process.pid)
         before = _first_events(process, port)
         wall, cpu = time.monotonic(), _cpu(probe)

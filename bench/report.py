@@ -1,0 +1,108 @@
+"""What an invocation prints and what `docs/bench.md` shows; every number comes from the result file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PARTS = {
+    "a": "(a) live path and batch layout",
+    "b": "(b) replay",
+    "c": "(c) the same fold fed by others",
+    "d": "(d) warehouse",
+    "e": "(e) import",
+}
+_BASES = {"wall": "second", "cpu": "CPU second"}
+
+INTRO = """# Speed
+
+Generated from a result file of `make bench` by `python -m bench --docs FILE`; nothing here is typed by hand.
+How it is measured: the doc strings of the modules in `bench/`. Each number is the median of {repeat} repetitions, the
+smallest and largest in brackets. Compare within this page, not across machines.
+
+- *Events per second* is by wall time; *per CPU second* divides by the CPU time of the measured processes, whatever
+  the broker and other processes use.
+- Input: recorded runs (`tests/fixtures/runs`) repeated to runs of 1,000 events, {events:,} events at 100 and 500 events
+  a message, fewer below (the table of inputs); *runs as recorded* has about 22 events a run, five runs a repository, one
+  message a run. The topics have 4 partitions, lz4; every variant reads the same topics in the same invocation.
+- *Live path*: from the first folded event to all offsets committed, which happens after the records are acknowledged.
+- *quixstreams*: RocksDB state with changelog, commit every second, record and topology produced; `reload` reads the
+  state for every message, `cached` keeps live objects as Faust's tables do.
+- *Bare loop*: confluent-kafka consume, decode, fold; no state, no output, no offsets.
+- *JSON lines*: files in memory, each line parsed once, payloads handed to the fold as objects.
+"""
+
+
+def text(result: dict[str, Any]) -> str:
+    """The tables for a terminal."""
+    out = [f"machine: {_machine(result['machine'])}", ""]
+    for part, title in PARTS.items():
+        rows = _rows(result, part)
+        if rows:
+            out += [title, *_aligned([["", "per second", "per CPU second", "notes"], *rows]), ""]
+    compared = _comparisons(result)
+    if compared:
+        out += ["targets and ratios", *_aligned([["", "measured", "target", ""], *compared])]
+    return "\n".join(out)
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """`docs/bench.md`."""
+    options = result["options"]
+    out = [INTRO.format(repeat=options["repeat"], events=options["events"])]
+    out += [f"Machine: {_machine(result['machine'])}. Measured {result['date']}.", ""]
+    out += ["## Targets and ratios", "", *_table(["", "measured", "target", ""], _comparisons(result)), ""]
+    for part, title in PARTS.items():
+        rows = _rows(result, part)
+        if rows:
+            out += [f"## {title}", "", *_table(["", "per second", "per CPU second", "notes"], rows), ""]
+    inputs = [
+        [i["shape"], i["layout"], f"{i['events']:,}", f"{i['messages']:,}", f"{i['runs']:,}", f"{i['bytes_per_event']}"]
+        for i in result["inputs"]
+    ]
+    out += ["## Inputs", "", *_table(["shape", "layout", "events", "messages", "runs", "bytes per event"], inputs)]
+    return "\n".join(out) + "\n"
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    libraries = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
+    return (
+        f"{facts['cores']} cores ({facts['processor']}), {facts['system']}, Python {facts['python']}, {libraries}, "
+        f"load average at the start {facts['load_average']}"
+    )
+
+
+def _rows(result: dict[str, Any], part: str) -> list[list[str]]:
+    return [
+        [s["label"], _spread(s["per_second"], s["unit"]), _spread(s["per_cpu_second"], s["unit"]), _notes(s["notes"])]
+        for s in result["series"]
+        if s["part"] == part
+    ]
+
+
+def _spread(values: dict[str, float], unit: str) -> str:
+    return f"{values['median']:,.0f} {unit} ({values['low']:,.0f}-{values['high']:,.0f})"
+
+
+def _notes(notes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in notes.items())
+
+
+def _comparisons(result: dict[str, Any]) -> list[list[str]]:
+    out = []
+    for c in result["comparisons"]:
+        form = "{:.2f}" if c["is_ratio"] else "{:,.0f}"
+        target = "" if c["target"] is None else "at least " + form.format(c["target"])
+        verdict = {None: "", True: "reached", False: "NOT reached"}[c["reached"]]
+        label = f"{c['label']}, per {_BASES[c['base']]}"
+        out.append([label, form.format(c["value"]), target, verdict])
+    return out
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
