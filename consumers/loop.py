@@ -40,7 +40,7 @@ POLL_MESSAGES = 200
 """Messages taken at once; with PREFETCH_KIB it bounds what waits in memory."""
 PREFETCH_KIB = 32 * 1024
 BATCH_BYTES = 128 * 1024 * 1024
-"""Message bytes after which a transaction is written whatever its rows."""
+"""Message bytes after which a transaction is written, unless a sink says otherwise."""
 POLL_S = 0.2
 RETRY_S = 1.0
 
@@ -52,6 +52,7 @@ class Limits(NamedTuple):
 
     rows: int
     seconds: float
+    bytes: int = BATCH_BYTES
 
 
 class Sink(Protocol):
@@ -89,8 +90,8 @@ class Sink(Protocol):
             DestinationFull: No room now; the loop pauses and calls again.
         """
 
-    def idle(self) -> None:
-        """Called about five times a second, also without messages."""
+    def rebase_remedy(self, topic: str) -> str:
+        """What a person does when this topic is no longer the one whose offsets are stored."""
 
     def close(self) -> None:
         """Give the destination back."""
@@ -109,16 +110,20 @@ class Loop:
         sink: Where the messages go.
         stop: Ends the loop after a last flush.
         metrics_port: Prometheus port; 0: none.
+        drain: End by itself when everything in the log at that time is stored.
     """
 
-    def __init__(self, settings: Settings, sink: Sink, stop: threading.Event, *, metrics_port: int = 0) -> None:
-        self._settings, self._sink, self._stop = settings, sink, stop
+    def __init__(
+        self, settings: Settings, sink: Sink, stop: threading.Event, *, metrics_port: int = 0, drain: bool = False
+    ) -> None:
+        self._settings, self._sink, self._stop, self._drain = settings, sink, stop, drain
         self._full = [full_name(settings.kafka.topic_prefix, t) for t in sink.topics]
         self._letters = DeadLetterWriter(settings)
         self._dead_topic = full_name(settings.kafka.topic_prefix, DEAD_LETTERS)
         self._ids: dict[str, str] = {}
         self._next: dict[Partition, Stored] = {}
         self._bytes = 0
+        self._partitions = 0
         self._since = 0.0
         self._observer = Observer(settings, sink.name, self._full, group_of(settings, sink.name), metrics_port)
 
@@ -131,8 +136,13 @@ class Loop:
         """
         ensure_topics(self._settings, {*self._sink.topics, DEAD_LETTERS})
         start = self._start_offsets()
-        overrides = {"queued.max.messages.kbytes": PREFETCH_KIB, "queued.min.messages": 1000}
+        overrides = {
+            "queued.max.messages.kbytes": PREFETCH_KIB,
+            "queued.min.messages": 1000,
+            "enable.partition.eof": self._drain,
+        }
         with Consumer(self._settings, None, start="error", overrides=overrides) as consumer:
+            self._partitions = len(start)
             consumer.assign(start)
             self._observer.start(self._ids, start)
             try:
@@ -178,7 +188,7 @@ class Loop:
         elif known.next_offset < low and not self._compacted(topic):
             problem = f"begins at offset {low}, the next to store is {known.next_offset}: messages were deleted unread"
         if problem:
-            raise LogIdentityChanged(f"{topic} [{partition}] {problem}", remedy=f"stratum warehouse rebase {topic}")
+            raise LogIdentityChanged(f"{topic} [{partition}] {problem}", remedy=self._sink.rebase_remedy(topic))
 
     def _compacted(self, topic: str) -> bool:
         return BY_NAME[base_name(self._settings.kafka.topic_prefix, topic)].cleanup == "compact"
@@ -195,9 +205,10 @@ class Loop:
                 continue
             for m in messages:
                 self._take(m)
-            self._sink.idle()
             if self._due():
                 self._flush(consumer)
+            if self._drain and len(consumer.ended) == self._partitions:
+                break
         if self._next:
             self._flush(consumer, last=True)
 
@@ -222,7 +233,7 @@ class Loop:
         limits = self._sink.limits
         return (
             self._sink.size() >= limits.rows
-            or self._bytes >= BATCH_BYTES
+            or self._bytes >= limits.bytes
             or time.monotonic() - self._since >= limits.seconds
         )
 

@@ -138,7 +138,7 @@ class Observer:
                 if mark != self._ids[topic]:
                     self.trouble = LogIdentityChanged(
                         f"{topic} was recreated while it was read: its identity is {mark}, it was {self._ids[topic]}",
-                        remedy=f"stratum warehouse rebase {topic}",
+                        remedy="start the sink again; it then says what to do",
                     )
             counts = partition_counts(self._settings)
             if sum(counts.get(t, 0) for t in self._topics) != self._partitions:

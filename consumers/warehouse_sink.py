@@ -122,8 +122,9 @@ class WarehouseSink:
         self._pending = Pending()
         return written.rows
 
-    def idle(self) -> None:
-        """Nothing to do between messages."""
+    def rebase_remedy(self, topic: str) -> str:
+        """What to do when a topic was recreated."""
+        return f"stratum warehouse rebase {topic}"
 
     def close(self) -> None:
         """Close door and file."""
