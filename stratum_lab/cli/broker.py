@@ -9,7 +9,7 @@ from rich.table import Table
 
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stderr, stdout
 from stratum_lab.contract.topics import DAY_MS, FOR_EVER
-from stratum_lab.errors import EXIT_TRY_LATER
+from stratum_lab.errors import BrokerUnavailable
 from stratum_lab.kafka import broker
 from stratum_lab.kafka.address import bootstrap
 from stratum_lab.kafka.status import Status, read_status
@@ -123,11 +123,13 @@ def status(as_json: JsonFlag = False) -> None:
     state = None if loaded.broker.bootstrap else broker.running(loaded)
     backend = state.backend if state else "external"
     if not broker.answers(loaded, where, loaded.kafka.request_timeout_s):
-        if as_json:
-            emit_json({"backend": backend, "bootstrap": where, "reachable": False, "topics": [], "groups": []})
-        say(f"the {backend} broker at {where} does not answer")
-        say("  fix: stratum up")
-        raise typer.Exit(EXIT_TRY_LATER)
+        gone = BrokerUnavailable(f"the {backend} broker at {where} does not answer", remedy="stratum up")
+        if not as_json:
+            raise gone
+        error = {"kind": gone.kind, "message": gone.message, "remedy": gone.remedy}
+        unknown = {"backend": backend, "bootstrap": where, "reachable": False, "topics": [], "groups": []}
+        emit_json({**unknown, "error": error})
+        raise typer.Exit(gone.exit_code)
     found = read_status(broker.at(loaded, where))
     if as_json:
         emit_json(_as_json(found, backend))

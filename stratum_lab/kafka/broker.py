@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
-from stratum_lab.errors import BrokerUnavailable, Busy, IntegrityError, StratumError, UsageError
+from stratum_lab.errors import BrokerUnavailable, Busy, IntegrityError, PrerequisiteError, StratumError, UsageError
 from stratum_lab.kafka.backends.base import Backend
 from stratum_lab.kafka.backends.select import BACKENDS, select
 from stratum_lab.kafka.state import BrokerState, read_state, remove_state, state_path, write_state
@@ -58,15 +58,23 @@ def answers(settings: Settings, bootstrap: str, timeout_s: float = _PROBE_S) -> 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
     """Only one `up` or `down` per home; the lock is the kernel's, so a file left by a dead process means nothing."""
-    settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.home / "broker.lock", timeout=settings.broker.start_timeout_s)
     try:
-        with lock:
-            yield
+        settings.home.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as exc:
         raise Busy(
             f"another `stratum up` or `down` is at work in {settings.home}", remedy="wait for it, then try again"
         ) from exc
+    except OSError as exc:
+        raise PrerequisiteError(
+            f"the home {settings.home} cannot be written: {exc.strerror}",
+            remedy="set STRATUM_HOME to a folder of yours",
+        ) from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _backend(settings: Settings, state: BrokerState) -> Backend:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from stratum_lab.errors import IntegrityError
+from stratum_lab.errors import IntegrityError, PrerequisiteError
 
 STATE_FILE = "broker.json"
 _CLOCK_SLACK_S = 2.0
@@ -68,12 +68,15 @@ def read_state(home: Path) -> BrokerState | None:
 
     Raises:
         IntegrityError: The file is there and is not such a note.
+        PrerequisiteError: It may not be read.
     """
     path = state_path(home)
     try:
         return BrokerState(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as exc:
+        raise PrerequisiteError(f"{path} cannot be read: {exc.strerror}", remedy="set STRATUM_HOME") from exc
     except (ValueError, TypeError) as exc:
         raise IntegrityError(f"{path} cannot be read: {exc}", remedy=f"remove {path}, then stratum up") from exc
 

@@ -104,6 +104,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "STRATUM_BROKER__IMAGE": b.image,
         "STRATUM_KAFKA__PARTITIONS": str(settings.kafka.partitions),
         "NO_COLOR": "1",
+        # A short-lived server is up sooner without the optimising compiler.
+        "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
 
 

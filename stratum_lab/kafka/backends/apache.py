@@ -220,6 +220,6 @@ class Apache:
         terminate(state)
 
     def log_tail(self, state: BrokerState) -> str:
-        """What Java printed, else the end of the server's log."""
+        """The end of the server's log, and what Java printed."""
         logs = log_folder(self._settings.home)
-        return tail(logs / "broker.out") or tail(logs / "server.log")
+        return "\n".join(filter(None, (tail(logs / "server.log"), tail(logs / "broker.out"))))

@@ -18,7 +18,6 @@ import pytest
 
 from stratum_lab import errors
 from stratum_lab.contract.topics import CATALOGUE, RUN_EVENTS
-from stratum_lab.errors import BrokerUnavailable
 from stratum_lab.kafka import broker, reader, topics
 from stratum_lab.kafka.backends.base import free_port
 from stratum_lab.kafka.backends.memory import Memory
@@ -131,52 +130,30 @@ def test_down_and_up_lose_nothing(home: Home, backend: str) -> None:
     assert consume(settings, second["bootstrap"]) == list(range(MESSAGES))
 
 
-def test_a_killed_broker_is_noticed_and_comes_back_with_its_log(home: Home) -> None:
-    settings = home("apache")
-    first = succeed(settings, "up")
-    produce(settings, first["bootstrap"])
-    os.kill(first["pid"], signal.SIGKILL)
-    state = noted(settings)
-    wait_for(lambda: state.stale, "the broker is dead")
-
-    done = stratum(settings, "status", "--json")
-    assert done.returncode == errors.EXIT_TRY_LATER
-    envelope = json.loads(done.stdout)["error"]
-    assert (envelope["kind"], envelope["remedy"]) == ("broker_unavailable", "stratum up")
-    assert str(first["pid"]) in envelope["message"]
-
-    done = stratum(settings, "up")
-    assert (done.returncode, "is gone; its note is removed" in done.stderr) == (errors.EXIT_OK, True)
-    assert consume(settings, first["bootstrap"]) == list(range(MESSAGES))
-
-
-def test_a_broker_killed_while_messages_are_sent_loses_and_doubles_nothing(home: Home) -> None:
+def test_a_broker_killed_while_messages_are_sent_is_noticed_and_loses_and_doubles_nothing(home: Home) -> None:
     settings = home("apache")
     bootstrap = succeed(settings, "up")["bootstrap"]
     at = broker.at(settings, bootstrap)
     full = topics.on_broker(at, RUN_EVENTS)
+    state = noted(settings)
     with Producer(at) as producer:
         for i in range(2 * MESSAGES):
             producer.send_raw(full, "k", b"%d" % i)
             if i == MESSAGES:
                 wait_for(lambda: producer.poll() > 0, "something is acknowledged")
-                os.kill(noted(settings).pid or 0, signal.SIGKILL)
-        succeed(settings, "up")
+                os.kill(state.pid or 0, signal.SIGKILL)
+                wait_for(lambda: state.stale, "the broker is dead")
+
+        done = stratum(settings, "status", "--json")
+        assert done.returncode == errors.EXIT_TRY_LATER
+        envelope = json.loads(done.stdout)["error"]
+        assert (envelope["kind"], envelope["remedy"]) == ("broker_unavailable", "stratum up")
+        assert str(state.pid) in envelope["message"]
+
+        done = stratum(settings, "up")
+        assert (done.returncode, "is gone; its note is removed" in done.stderr) == (errors.EXIT_OK, True)
     assert producer.delivered == 2 * MESSAGES
     assert consume(settings, bootstrap) == list(range(2 * MESSAGES))
-
-    os.kill(noted(settings).pid or 0, signal.SIGKILL)
-    with pytest.raises(BrokerUnavailable, match="0 messages were acknowledged, 10 failed"):
-        lose_ten(at, full)
-    succeed(settings, "up")
-    assert consume(settings, bootstrap) == list(range(2 * MESSAGES))
-
-
-def lose_ten(settings: Settings, full_topic: str) -> None:
-    """Send ten messages that nobody takes."""
-    with Producer(settings, delivery_timeout_s=1.0) as producer:
-        for i in range(10):
-            producer.send_raw(full_topic, "k", b"lost %d" % i)
 
 
 def test_the_memory_broker_says_that_its_log_dies_with_it(home: Home) -> None:
