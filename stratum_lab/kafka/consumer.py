@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
 from confluent_kafka import Consumer as RdConsumer
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from stratum_lab.errors import StratumError
 from stratum_lab.kafka.clients import client_config
@@ -16,6 +17,8 @@ from stratum_lab.settings import Settings
 
 NO_GROUP = "stratum-no-group"
 """librdkafka wants a group id even where no group is joined and nothing is committed."""
+
+_SETTLE_PAUSE_S = 0.1
 
 MIN_SESSION_S = 6.0
 """Brokers refuse shorter session timeouts."""
@@ -194,9 +197,20 @@ class Consumer:
                 raise translate(p.error, f"committing {p.topic} [{p.partition}]")
 
     def committed(self, partitions: Sequence[Partition], timeout_s: float) -> dict[Partition, int]:
-        """Committed offsets of the group; partitions without one are left out."""
+        """Committed offsets of the group; partitions without one are left out.
+
+        A coordinator that is just being found or still loads is asked again until the time is up.
+        """
+        deadline = time.monotonic() + timeout_s
         with translated("asking for committed offsets"):
-            found = self._rd.committed([TopicPartition(*p) for p in partitions], timeout=timeout_s)
+            while True:
+                try:
+                    found = self._rd.committed([TopicPartition(*p) for p in partitions], timeout=timeout_s)
+                    break
+                except KafkaException as exc:
+                    if exc.args[0].code() not in SETTLING or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_SETTLE_PAUSE_S)
         for p in found:
             if p.error is not None:
                 raise translate(p.error, f"asking for the committed offset of {p.topic} [{p.partition}]")
