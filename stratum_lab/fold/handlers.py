@@ -84,9 +84,6 @@ def task_status(p: Payload) -> object:
     return status
 
 
-# --- shared steps --------------------------------------------------------------------------------------------------
-
-
 def _edge(s: RunStats, source: str | None, target: str | None, kind: str, origin: int) -> None:
     if source and target:
         key = (source, target, kind)
@@ -154,9 +151,6 @@ def _end_facts(s: RunStats, node: str | None, p: Payload) -> None:
             s.outputs[node] = [output]
         elif len(known) < 2 and known[0] != output:
             known.append(output)
-
-
-# --- handlers ------------------------------------------------------------------------------------------------------
 
 
 def _task_start(s: RunStats, c: Columns, i: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from stratum_lab.contract.events import EventBatch, RunFinished, TierRange
 from stratum_lab.contract.events.batch import build_batch
 from stratum_lab.contract.events.lines import Event, parse_line
-from stratum_lab.fold import AttemptState, RunFacts, fold_batch
+from stratum_lab.fold import AttemptState, RunFacts, RunStats, counted_stats, derive_record, fold_batch
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 REPO = "0123456789ab"
@@ -120,3 +120,31 @@ def runs_of(*runs: Sequence[dict[str, Any]]) -> list[tuple[RunFacts, AttemptStat
     """Facts and states of hand-made runs 1, 2, ..."""
     folded = [events_of(lines) for lines in runs]
     return [(facts_of(events, run_number=n), state_of(events)) for n, events in enumerate(folded, 1)]
+
+
+def record(*runs: Sequence[dict[str, Any]], **facts: Any) -> dict[str, Any]:
+    """The record of hand-made runs 1, 2, ...; `facts` are fields of every end-of-run marker."""
+    given = runs_of(*runs)
+    if facts:
+        given = [(facts_of(f.event_count, run_number=f.run_number, **facts), s) for f, s in given]
+    derived = derive_record(REPO, given, None)
+    assert derived is not None
+    return derived
+
+
+def stats(*lines: dict[str, Any]) -> RunStats:
+    """The statistics of one hand-made run."""
+    events = events_of(lines)
+    return counted_stats(state_of(events), facts_of(events))
+
+
+def signals(rec: dict[str, Any], finding: str) -> tuple[int, str]:
+    """Occurrences of a failure mode and the signals that its description names."""
+    mode = next(m for m in rec["failure_modes"] if m["finding_id"] == finding)
+    return mode["occurrences"], mode.get("failure_description", "").partition("signals: ")[2]
+
+
+def baseline(rec: dict[str, Any], metric: str) -> dict[str, Any]:
+    """The baseline of a metric."""
+    found: dict[str, Any] = next(b for b in rec["monitoring_baselines"] if b["metric"] == metric)
+    return found
