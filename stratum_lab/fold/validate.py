@@ -52,10 +52,10 @@ def _problems(record: dict[str, Any]) -> Iterator[str]:
     for key, kind in _TYPES.items():
         if key in record and not isinstance(record[key], kind):
             yield f"{key} is a {type(record[key]).__name__}, expected {kind.__name__}"
-    yield from _execution(_dict(record, "execution_metadata"))
-    yield from _edges(_dict(record, "edge_validation"))
+    for key, check in (("execution_metadata", _execution), ("edge_validation", _edges), ("node_activation", _nodes)):
+        if isinstance(record.get(key), dict):
+            yield from check(record[key])
     yield from _emergent(record)
-    yield from _nodes(_dict(record, "node_activation"))
     for n, trace in enumerate(_list(record, "error_propagation")):
         yield from _trace(f"error_propagation[{n}]", trace)
     if "failure_modes" in record:
@@ -88,8 +88,6 @@ def _rate(where: str, value: Any) -> Iterator[str]:
 
 
 def _execution(meta: dict[str, Any]) -> Iterator[str]:
-    if not meta:
-        return
     yield from _rate("execution_metadata.success_rate", meta.get("success_rate"))
     statuses, total = meta.get("statuses"), meta.get("total_runs")
     if not isinstance(statuses, list) or not _count(total) or len(statuses) != total:
@@ -97,8 +95,6 @@ def _execution(meta: dict[str, Any]) -> Iterator[str]:
 
 
 def _edges(edges: dict[str, Any]) -> Iterator[str]:
-    if not edges:
-        return
     total, active = edges.get("structural_edges_total"), edges.get("structural_edges_activated")
     rates, dead = _dict(edges, "activation_rates"), _list(edges, "dead_edges")
     if not _count(total) or not _count(active) or active + len(dead) != total:
@@ -123,8 +119,6 @@ def _emergent(record: dict[str, Any]) -> Iterator[str]:
 
 
 def _nodes(nodes: dict[str, Any]) -> Iterator[str]:
-    if not nodes:
-        return
     seen: dict[str, str] = {}
     for name in _NODE_LISTS:
         ids = nodes.get(name)
