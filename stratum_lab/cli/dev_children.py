@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from stratum_lab.errors import EXIT_CONFIG, EXIT_INTEGRITY, EXIT_USAGE, ProblemsFound
+
 _GRACE_S = 15.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
+_LAST_LINES = 6
+_FINAL = (EXIT_USAGE, EXIT_INTEGRITY, EXIT_CONFIG)
+"""Exit codes after which the same start fails again."""
 
 
 @dataclass
@@ -62,10 +67,19 @@ class Children:
         )
 
     def tend(self) -> None:
-        """Restart what has ended, each time after a longer pause."""
+        """Restart what has ended, each time after a longer pause.
+
+        Raises:
+            ProblemsFound: A part ended in a way that no restart cures; its last words are in the message.
+        """
         for child in self._children:
             if child.process is None or child.process.poll() is None:
                 continue
+            if child.process.returncode in _FINAL:
+                raise ProblemsFound(
+                    f"{child.name} ended with {child.process.returncode}:\n{self._last_words(child.name)}",
+                    remedy=f"do what it says, then start again; its log is {self._logs / child.name}.log",
+                )
             now = time.monotonic()
             if child.not_before == 0.0:
                 child.not_before = now + child.pause
@@ -74,6 +88,10 @@ class Children:
                 child.not_before = 0.0
                 child.restarts += 1
                 self._launch(child)
+
+    def _last_words(self, name: str) -> str:
+        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-_LAST_LINES:])
 
     def states(self) -> dict[str, str]:
         """Name to one line about it."""

@@ -23,6 +23,7 @@ from stratum_lab.kafka.topics import committed, partition_counts
 from stratum_lab.observe.logs import clean
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse.reader import open_warehouse
+from stratum_lab.warehouse.serve import find_door
 
 _FOLDED = (RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS)
 _STORED = (RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY, DEAD_LETTERS)
@@ -89,6 +90,9 @@ def read_progress(settings: Settings) -> Progress:
     )
     messages = {n: sum(high - low for (t, _), (low, high) in marks.items() if t == full) for n, full in names.items()}
     stored = {names[n] for n in _STORED}
+    if find_door(settings) is None:
+        # Never read the file itself here: that would keep the sink from opening it.
+        return Progress(messages, to_fold, None, None)
     try:
         with open_warehouse(settings) as warehouse:
             rows = warehouse.sql("SELECT topic, partition, next_offset FROM sink_offsets").rows()
