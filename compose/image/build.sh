@@ -35,7 +35,7 @@ jars() {
     -DincludeScope=runtime -DoutputDirectory="$work/context/lib"
 }
 
-mkdir -p "$work/context/lib" "$work/context/host/apt.conf.d" "$work/context/host/ca"
+mkdir -p "$work/context/lib" "$work/context/host/apt.conf.d"
 jars & resolving=$!
 if [[ -n "${STRATUM_REBUILD:-}" ]] || ! docker image inspect "$base" >/dev/null 2>&1; then
   echo "making $base from $mirror" >&2
@@ -45,10 +45,10 @@ if [[ -n "${STRATUM_REBUILD:-}" ]] || ! docker image inspect "$base" >/dev/null 
 fi
 wait "$resolving" || { echo "Maven could not resolve Apache Kafka $version" >&2; exit 1; }
 
-# Proxies and certificates of this machine, for the build only.
+# Proxies and certificates of this machine, for the build only; an empty folder is copied as well as a full one.
 grep -lsE 'Acquire::(https?|ftp)' /etc/apt/apt.conf.d/* 2>/dev/null \
   | while read -r f; do cp "$f" "$work/context/host/apt.conf.d/"; done || true
-cp /usr/local/share/ca-certificates/*.crt "$work/context/host/ca/" 2>/dev/null || true
+[[ -r /etc/ssl/certs/ca-certificates.crt ]] && cp /etc/ssl/certs/ca-certificates.crt "$work/context/host/ca.crt"
 cp "$here/Dockerfile" "$here/entrypoint.sh" "$here/log4j2.properties" "$work/context/"
 
 proxies=()

@@ -35,8 +35,8 @@ class ClientLog:
         if len(self._seen) >= _MAX_SEEN:
             self._seen.clear()
         self._seen[where] = now
-        # A lost connection is ordinary: whoever waits for it raises a typed error.
-        shown = min(level, logging.WARNING)
+        # Whoever needs the broker gets a typed error; a worker that waits says why; what is retried says nothing.
+        shown = logging.WARNING if level >= logging.ERROR else logging.DEBUG
         self._log.log(shown, logs.clean(text))
 
 
