@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -294,6 +295,8 @@ def create_app(settings: Settings) -> StreamsApp:
         loghandlers=[],
     )
     app.stratum = settings
+    # Batches are many small objects without cycles; the collector's default thresholds cost a twentieth of the time.
+    gc.set_threshold(100_000, 50, 100)
     # Building their debug records, even those nobody sees, costs a tenth of the time.
     for name in ("faust", "aiokafka", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)

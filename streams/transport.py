@@ -39,6 +39,12 @@ class CheckpointConsumer(Consumer):
         self.app.monitor.on_tp_commit(moved)
         return True
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """Go on fetching: a full queue holds the reader back by itself.
+
+        Faust would take the partition out, and with all of them out its reader sleeps for a second.
+        """
+
     def committed_at(self, tp: TP) -> int:
         """The offset last committed, or found committed at the start; 0 for none."""
         return self._committed_offset[tp] or 0
