@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from producers.replay_partition import Bounds, Interrupted, PartitionResult, Replayer, Task
+from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, full_name
 from stratum_lab.errors import IntegrityError
 from stratum_lab.kafka.reader import watermarks
@@ -30,7 +32,7 @@ DERIVED = (REPO_RECORDS, REPO_TOPOLOGY)
 
 _POLL_S = 0.2
 
-Target = Literal["shadow", "none"]
+Target = Literal["shadow", "warehouse", "none"]
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class Options:
 
     Attributes:
         replay_id: Names the shadow topics.
-        target: `shadow` writes shadow topics, `none` writes nothing.
+        target: `shadow` writes shadow topics, `warehouse` a new DuckDB file, `none` writes nothing.
+        warehouse: That file.
         diff: Compare with what is live.
         promote: Correct what is live where it differs; implies `diff`.
-        processes: Worker processes; 0: one per core. Never more than there are partitions.
+        processes: Worker processes; 0: one per core. Never more than there are partitions, and one for a warehouse.
     """
 
     replay_id: str
     target: Target = "shadow"
+    warehouse: Path | None = None
     diff: bool = False
     promote: bool = False
     processes: int = 0
@@ -150,6 +154,7 @@ def replay(
 
     Raises:
         PrerequisiteError: A topic does not exist.
+        UsageError: The new warehouse is there already.
         IntegrityError: Topics do not belong together, or the log changed meanwhile.
         BrokerUnavailable: The broker does not answer.
     """
@@ -158,10 +163,13 @@ def replay(
     summary.partitions = len(tasks)
     summary.shadow_topics = sorted(tasks[0].write_to.values())
     summary.processes = min(options.processes or os.cpu_count() or 1, len(tasks))
+    warehouse: WarehouseTarget | None = None
+    if options.target == "warehouse" and options.warehouse is not None:
+        warehouse, summary.processes = WarehouseTarget(settings, options.warehouse), 1
     start(messages(tasks))
     try:
         if summary.processes == 1:
-            _here(settings, tasks, summary.total, advance)
+            _here(settings, tasks, summary.total, advance, warehouse)
         else:
             _in_processes(settings, tasks, summary, advance)
     except KeyboardInterrupt:
@@ -170,13 +178,25 @@ def replay(
         summary.seconds = time.monotonic() - began
 
 
-def _here(settings: Settings, tasks: Sequence[Task], total: PartitionResult, advance: Callable[[int], None]) -> None:
-    replayer = Replayer(settings, advance)
+def _here(
+    settings: Settings,
+    tasks: Sequence[Task],
+    total: PartitionResult,
+    advance: Callable[[int], None],
+    warehouse: WarehouseTarget | None,
+) -> None:
+    replayer = Replayer(settings, advance, warehouse)
+    done = False
     try:
         for task in tasks:
             total.add(replayer.replay(task))
+        if warehouse is not None:
+            warehouse.finish()
+        done = True
     finally:
         replayer.close()
+        if warehouse is not None and not done:
+            warehouse.abandon()
 
 
 class _Worker:

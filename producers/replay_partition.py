@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from producers.replay_diff import Derived, Difference, compare
+from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.contract.events import (
     BehavioralRecord,
     CountedRun,
@@ -131,10 +132,14 @@ class Replayer:
     Args:
         settings: Broker, prefix, codec.
         on_messages: Told how many messages were read since the last call; may raise Interrupted.
+        warehouse: A new warehouse that takes everything, if one is wanted.
     """
 
-    def __init__(self, settings: Settings, on_messages: Callable[[int], None]) -> None:
+    def __init__(
+        self, settings: Settings, on_messages: Callable[[int], None], warehouse: WarehouseTarget | None = None
+    ) -> None:
         self._settings = settings
+        self._warehouse = warehouse
         self._on_messages = on_messages
         self._codec = codec(settings)
         self._consumer = Consumer(settings, None, start="error", overrides=FETCH_OPTIONS)
@@ -205,7 +210,8 @@ class Replayer:
         folder = Folder()
         events_topic = full_name(self._settings.kafka.topic_prefix, RUN_EVENTS)
         expect = {full_name(self._settings.kafka.topic_prefix, name): BY_NAME[name].messages for name in task.sources}
-        decode = self._codec.decode_for_fold
+        warehouse = self._warehouse
+        decode = self._codec.decode_for_fold if warehouse is None else self._codec.decode
         for m in self._read(task, task.sources):
             out.messages += 1
             if m.value is None and m.topic != events_topic:
@@ -215,6 +221,8 @@ class Replayer:
             except DecodeError as exc:
                 out.poison[exc.reason] = out.poison.get(exc.reason, 0) + 1
                 continue
+            if warehouse is not None:
+                warehouse.source(message)
             if isinstance(message, EventBatch):
                 out.batches += 1
                 out.events += message.count
@@ -287,6 +295,8 @@ class Replayer:
         """Write one derived value where it belongs and note how the live one differs."""
         if topic in task.write_to:
             self._write(task.write_to[topic], task.partition, message)
+        if self._warehouse is not None:
+            self._warehouse.derived(message)
         if topic not in task.live:
             return
         before = live.pop((topic, message.repo_id), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,14 @@ def replay_records(
     no_write: Annotated[
         bool, typer.Option("--no-write", envvar="STRATUM_REPLAY_NO_WRITE", help="Write no shadow topics.")
     ] = False,
+    warehouse: Annotated[
+        Path | None,
+        typer.Option(
+            "--warehouse",
+            envvar="STRATUM_REPLAY_WAREHOUSE",
+            help="Fill this new DuckDB file instead of shadow topics (one process).",
+        ),
+    ] = None,
     replay_id: Annotated[
         str | None,
         typer.Option(
@@ -62,8 +71,9 @@ def replay_records(
 ) -> None:
     """Rebuild every record and topology from run.events, run.status and scan.graphs.
 
-    The result goes to shadow topics named <topic>.shadow.<id>; live topics change only with --promote.
-    Exit code 1 when something differs, or a finished run has holes, or a derived record is invalid.
+    The result goes to shadow topics named <topic>.shadow.<id>, or with --warehouse into a new DuckDB file.
+    Live topics change only with --promote. Exit code 1 when something differs, a finished run has holes, or a
+    derived record is invalid.
     """
     loaded = settings()
     replay_id = replay_id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
@@ -71,7 +81,8 @@ def replay_records(
         raise UsageError(f"--id {clean(replay_id)!r} must be letters, digits, '.', '-' and '_'", remedy="leave it out")
     options = Options(
         replay_id,
-        target="none" if no_write else "shadow",
+        target="warehouse" if warehouse is not None else "none" if no_write else "shadow",
+        warehouse=warehouse,
         diff=diff or promote,
         promote=promote,
         processes=processes,
@@ -129,6 +140,8 @@ def _report(summary: ReplaySummary, options: Options) -> None:
     )
     if summary.shadow_topics:
         say(f"written to {', '.join(summary.shadow_topics)}")
+    if options.warehouse is not None and not summary.interrupted:
+        say(f"written to {clean(str(options.warehouse))}")
     if options.diff:
         kinds = ", ".join(f"{n} {kind}" for kind, n in differences_by_kind(summary).items()) or "none"
         say(f"differences: {kinds}; {total.newer} live values are newer than this replay")

@@ -1,4 +1,7 @@
-"""`stratum worker`: runs one long-lived part; the parts are found by entry point, none is imported here."""
+"""`stratum worker`: runs one long-lived part; the parts are found by entry point, none is imported here.
+
+Workers print nothing on stdout; `--json` gives their error envelope there.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stratum_lab.cli.output import command, say, settings
+from stratum_lab.cli.output import JsonFlag, command, say, settings
 from stratum_lab.errors import PrerequisiteError
 
 SERVICES = "stratum_lab.services"
@@ -43,6 +46,7 @@ def streams(
         int,
         typer.Option(min=1, max=64, envvar="STRATUM_WORKER_WORKERS", help="Processes that share the partitions."),
     ] = 1,
+    as_json: JsonFlag = False,
 ) -> None:
     """Fold events into records and topology (Faust), supervised and restarted."""
     _run("streams", workers=workers)
@@ -50,7 +54,7 @@ def streams(
 
 @worker_app.command()
 @command
-def warehouse() -> None:
+def warehouse(as_json: JsonFlag = False) -> None:
     """Write everything into DuckDB and serve it read-only."""
     _run("warehouse")
 
@@ -61,6 +65,7 @@ def records(
     directory: Annotated[
         Path, typer.Option("--dir", envvar="STRATUM_WORKER_RECORDS_DIR", help="Folder of the record files.")
     ],
+    as_json: JsonFlag = False,
 ) -> None:
     """Write each record as one JSON file."""
     _run("records", directory=directory)
@@ -68,6 +73,6 @@ def records(
 
 @worker_app.command()
 @command
-def archive() -> None:
+def archive(as_json: JsonFlag = False) -> None:
     """Keep the raw topics as Avro container files."""
     _run("archive")

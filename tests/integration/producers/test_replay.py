@@ -14,14 +14,17 @@ from producers.importer import Summary, run_import
 from producers.recorded_run import plan as plan_runs
 from producers.records_build import BuildSummary, build
 from producers.replay import Options, ReplaySummary, replay
+from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.cli.main import app
 from stratum_lab.contract.codec import FP_HEADER, Codec
 from stratum_lab.contract.events import BehavioralRecord, EventBatch, TopologyMetrics
 from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, full_name
+from stratum_lab.errors import BrokerUnavailable, UsageError
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import RawMessage, read_ranges, read_topic, watermarks
 from stratum_lab.kafka.topics import ensure_topics
 from stratum_lab.settings import Settings
+from stratum_lab.warehouse import open_warehouse
 from tests.support.recorded import RUNS, RUNS_OTHER
 
 pytestmark = pytest.mark.integration
@@ -171,6 +174,43 @@ def test_a_finished_run_with_a_hole_is_named_and_left_out(kafka_settings: Settin
     assert summary.total.records == 21
     (run,) = summary.total.incomplete
     assert (run.repo_id, run.missing[0]) == (dropped[0], dropped[1:])
+
+
+def test_a_new_warehouse_holds_every_event_once_and_every_record(
+    kafka_settings: Settings, built: dict[str, str], tmp_path: Path
+) -> None:
+    import_runs(kafka_settings, RUNS, RUNS_OTHER)
+    import_runs(kafka_settings, RUNS, force=True, batch_events=5)
+    file = tmp_path / "new" / "warehouse.duckdb"
+    summary = replayed(kafka_settings, target="warehouse", warehouse=file, processes=4)
+    assert summary.processes == 1
+    assert [p.name for p in file.parent.iterdir()] == [file.name]
+    at = kafka_settings.model_copy(update={"warehouse": kafka_settings.warehouse.model_copy(update={"path": file})})
+    with open_warehouse(at) as warehouse:
+        counted = warehouse.sql(
+            "SELECT count(*), count(DISTINCT (repo_id, run_number, attempt, seq)) FROM events"
+        ).rows()
+        assert counted == [(566, 566)]
+        assert warehouse.sql("SELECT count(*) FROM runs").rows() == [(25,)]
+        assert {r[0] for r in warehouse.sql("SELECT repo_id FROM records").rows()} == set(built)
+        assert warehouse.sql("SELECT count(*) FROM topology").rows() == [(22,)]
+    with pytest.raises(UsageError, match="there already"):
+        replayed(kafka_settings, target="warehouse", warehouse=file)
+
+
+def test_a_replay_that_fails_leaves_no_warehouse(
+    kafka_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_runs(kafka_settings, RUNS)
+    file = tmp_path / "new" / "warehouse.duckdb"
+
+    def fails(self: Any, message: Any) -> None:
+        raise BrokerUnavailable("gone")
+
+    monkeypatch.setattr(WarehouseTarget, "derived", fails)
+    with pytest.raises(BrokerUnavailable):
+        replayed(kafka_settings, target="warehouse", warehouse=file)
+    assert list(file.parent.iterdir()) == []
 
 
 def test_the_command_exits_1_on_differences_and_0_after_promotion(kafka_settings: Settings) -> None:
