@@ -2,7 +2,7 @@
 
 Almost every batch has columns of one shape: dictionary indices below 64 (one byte each), event ids of one length,
 time stamps of nine bytes. Those are taken as a block; any other shape of a column goes to fastavro, and a body that
-is odd as a whole is left to the caller (None). Measured: docs/adr/0006-column-reader.md.
+is odd as a whole is left to the caller (None). Measured: docs/replay.md.
 """
 
 from __future__ import annotations
