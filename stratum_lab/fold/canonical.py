@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import orjson
 
 
 def canonical_json(record: dict[str, Any]) -> str:
     """Write a record; equal records give equal text because every section builds its keys in the specified order."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return orjson.dumps(record).decode()

@@ -142,19 +142,25 @@ class Folder:
         runs = [(f, by_facts[f].state) for f in chosen]
         record = derive_record(repo_id, runs, repo.graph)
         topology = derive_topology(repo_id, runs, repo.graph) if record is not None else None
-        incomplete, problems = [], []
+        incomplete: list[Incomplete] = []
+        problems: list[str] = []
         for (run_number, number), a in sorted(repo.attempts.items()):
             missing = _holes(a)
             if missing or a.facts is None:
                 incomplete.append(Incomplete(run_number, number, a.facts is not None, missing))
-            if a.dropped:
-                problems.append(f"run {run_number} attempt {number}: {a.dropped} events after a hole were dropped")
-            lost = sum(s.seeds_dropped for s in a.state.tiers.values())
-            if lost:
-                problems.append(
-                    f"run {run_number} attempt {number}: {lost} error seeds past the bound were counted only"
-                )
+            problems += [f"run {run_number} attempt {number}: {loss}" for loss in _losses(a)]
         return Result(repo_id, record, topology, chosen, incomplete, problems)
+
+
+def _losses(attempt: _Attempt) -> Iterator[str]:
+    """What the bounds of the fold left out."""
+    tiers = attempt.state.tiers.values()
+    if attempt.dropped:
+        yield f"{attempt.dropped} events after a hole were dropped"
+    if seeds := sum(s.seeds_dropped for s in tiers):
+        yield f"{seeds} error seeds past the bound were counted only"
+    if errors := sum(s.errors_off_path for s in tiers):
+        yield f"{errors} errors of nodes past the bound are on no path"
 
 
 def _holes(attempt: _Attempt) -> tuple[tuple[int, int], ...]:

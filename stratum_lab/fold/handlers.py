@@ -21,6 +21,7 @@ from stratum_lab.fold.state import (
     CALLS,
     DELEGATES,
     ERROR_BOUNDARY,
+    MAX_ERROR_NODES,
     MAX_OPEN_DELEGATIONS,
     MAX_SEEDS,
     READS,
@@ -100,7 +101,10 @@ def _errorish(s: RunStats, node: str | None, seq: int) -> None:
     if node and seeds:
         pairs = s.error_after.get(node)
         if pairs is None:
-            s.error_after[node] = [seeds, seq]
+            if len(s.error_after) < MAX_ERROR_NODES:
+                s.error_after[node] = [seeds, seq]
+            else:
+                s.errors_off_path += 1
         elif pairs[-2] < seeds:
             pairs += (seeds, seq)
 

@@ -20,6 +20,7 @@ from stratum_lab.fold.structure import AGENT, CAPABILITY, DATA_STORE, EXTERNAL, 
 
 _CONTAINER_FAMILIES = frozenset({"crewai", "langgraph"})
 """Frameworks whose `execution.*` source is a crew or graph; elsewhere it is the agent that opens a chat."""
+_WEB = NodeKey("", EXTERNAL, "web")
 _ENDS = ("__end__", "__start__")
 
 
@@ -58,6 +59,8 @@ class KeyIndex:
         if found is None:
             name = parse_id(node_id).name
             found = [i for k, pattern, i in self._patterns if k[:2] == key[:2] and pattern.matches(name)]
+            if not found and node_type == EXTERNAL:
+                found = self._by_key.get(_WEB, [])
         if len(self._apart(found)) > 1:
             found = self._narrow(found, node_id, {normal_name(e) for e in enclosing})
         return tuple(found)
@@ -68,8 +71,8 @@ class KeyIndex:
         return tuple(known) if known else tuple(self._by_key.get(node_key(state_key, DATA_STORE), ()))
 
     def external(self, domain: str) -> tuple[str, ...]:
-        """Externals whose service has this domain."""
-        return tuple(self._by_key.get(node_key(domain, EXTERNAL), ()))
+        """Externals whose service has this domain; else the web, which stands for hosts the source does not spell."""
+        return tuple(self._by_key.get(node_key(domain, EXTERNAL), self._by_key.get(_WEB, [])))
 
     def _fits(self, structural: str, node_type: str) -> bool:
         kind = comparable(NodeKey("", self._nodes[structural].node_type, "")).node_type

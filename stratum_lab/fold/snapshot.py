@@ -19,9 +19,9 @@ VERSION = 1
 """Layout of the snapshot; another one is refused, and the state is folded anew."""
 
 _COUNTERS = (
-    "events", "missing", "errorish", "failed", "succeeded", "seeds_dropped", "errors", "open_error", "depth",
-    "max_depth", "silent", "llm_starts", "llm_ends", "task_ends", "mismatches", "tool_attempts", "tool_failures",
-    "tool_timeouts",
+    "events", "missing", "errorish", "failed", "succeeded", "seeds_dropped", "errors_off_path", "errors",
+    "open_error", "depth", "max_depth", "silent", "llm_starts", "llm_ends", "task_ends", "mismatches",
+    "tool_attempts", "tool_failures", "tool_timeouts",
 )  # fmt: skip
 _COUNTS = ("last_success", "open_to", "quiet", "tools", "open_tools")
 """Mappings of string to number."""

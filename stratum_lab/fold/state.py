@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 MAX_SEEDS = 1000
 """Error seeds kept per attempt and tier; later ones are counted."""
+MAX_ERROR_NODES = 1000
+"""Nodes whose errors lengthen paths, per attempt and tier; errors of later ones count, but not as part of a path."""
 MAX_OPEN_DELEGATIONS = 1000
 """Delegations whose start is remembered until they complete; beyond that the oldest is forgotten."""
 
@@ -61,6 +63,7 @@ class RunStats:
         succeeded: Tasks that ended `success`.
         seeds: First seed of each node, and the seeds without a node.
         seeds_dropped: Seeds past MAX_SEEDS.
+        errors_off_path: Errorish events of nodes past MAX_ERROR_NODES.
         error_after: Node -> flat list of pairs (n, seq): seeds below n and not below the previous pair's n saw the
             node's first later errorish event at seq.
         guard_after: Guard or review node -> flat list of pairs (n, outcome), read alike.
@@ -94,15 +97,17 @@ class RunStats:
     """
 
     __slots__ = (
-        "agents", "chats", "contacts", "delegated_at", "depth", "edges", "error_after", "errorish", "errors", "events",
-        "executors", "failed", "guard_after", "guarded", "last_success", "latencies", "llm_ends", "llm_starts",
-        "max_depth", "mismatches", "missing", "open_error", "open_to", "open_tools", "outputs", "quiet", "seeded",
-        "seeds", "seeds_dropped", "seen", "silent", "state_keys", "succeeded", "task_ends", "tool_attempts",
-        "tool_failures", "tool_timeouts", "tools", "turns",
+        "agents", "chats", "contacts", "delegated_at", "depth", "edges", "error_after", "errorish",
+        "errors", "errors_off_path", "events", "executors", "failed", "guard_after", "guarded",
+        "last_success", "latencies", "llm_ends", "llm_starts", "max_depth", "mismatches", "missing",
+        "open_error", "open_to", "open_tools", "outputs", "quiet", "seeded", "seeds", "seeds_dropped",
+        "seen", "silent", "state_keys", "succeeded", "task_ends", "tool_attempts", "tool_failures",
+        "tool_timeouts", "tools", "turns",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.events = self.missing = self.errorish = self.failed = self.succeeded = self.seeds_dropped = 0
+        self.errors_off_path = 0
         self.errors = self.depth = self.max_depth = self.silent = self.llm_starts = self.llm_ends = 0
         self.task_ends = self.mismatches = self.tool_attempts = self.tool_failures = self.tool_timeouts = 0
         self.open_error = -1

@@ -105,8 +105,6 @@ class RunFindings:
 class SuppliedView:
     """Runs against the scanner's graph, compared by join key; see `stratum_lab.fold.view.View`."""
 
-    supplied = True
-
     def __init__(self, runs: Sequence[Run], graph: StructuralGraph) -> None:
         self.runs = runs
         self.structure = Structure(graph)

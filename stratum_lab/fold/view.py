@@ -43,8 +43,6 @@ class View(Protocol):
     Implementations are pure and never raise for graphs that passed the contract.
     """
 
-    supplied: bool
-    """Whether the graph came from the scanner."""
     runs: Sequence[Run]
     edges: list[StructuralEdge]
     """Structural edges that a run can show, structural order."""
@@ -69,8 +67,6 @@ class View(Protocol):
 
 class InferredView:
     """No graph was supplied: the distinct run-time edges of the first run are the structure."""
-
-    supplied = False
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs

@@ -9,6 +9,8 @@ from stratum_lab.fold.state import RETRY_SUCCEEDED, RunStats, value_at
 from stratum_lab.fold.view import View
 
 UNKNOWN = "unknown"
+MAX_PREDICTED = 1000
+"""Ids of a predicted path; the search ends there, so that a hostile graph cannot make a record of any size."""
 
 
 def error_propagation(view: View) -> list[dict[str, Any]]:
@@ -69,6 +71,8 @@ def _reachable(starts: list[str], following: dict[str, list[str]]) -> list[str]:
     while queue:
         for node in following.get(queue.popleft(), ()):
             if node not in order:
+                if len(order) >= MAX_PREDICTED:
+                    return list(order)
                 order[node] = None
                 queue.append(node)
     return list(order)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stratum_lab.fold.record.errors import MAX_PREDICTED
 from stratum_lab.fold.state import MAX_SEEDS
 from tests.support.fold import (
     baseline,
@@ -138,6 +139,16 @@ def test_late_streams_say_success_instead_of_status() -> None:
     )
     assert (s.failed, s.succeeded, len(s.seeds)) == (1, 1, 1)  # D14
     assert stats(event("agent.task_end", A, success=False, status="success")).succeeded == 1
+
+
+def test_paths_are_bounded_while_their_errors_still_count() -> None:
+    lines = [event("error.occurred", A), *(event("agent.task_end", f"n{n}", status="failed") for n in range(1005))]
+    lines += [event("delegation.initiated", A, target=f"t{n}") for n in range(1005)]
+    rec = record(lines)
+    (trace,) = rec["error_propagation"]
+    assert (len(trace["actual_observed_path"]), trace["downstream_impact"]["downstream_errors"]) == (1001, 1005)
+    assert len(trace["structural_predicted_path"]) == MAX_PREDICTED
+    assert stats(*lines).errors_off_path == 5
 
 
 def test_seeds_are_bounded_then_counted() -> None:

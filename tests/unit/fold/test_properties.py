@@ -97,7 +97,7 @@ def deliver(folder: Folder, message: Any) -> None:
         folder.finished(message)
 
 
-@settings(SLOW, max_examples=300)
+@settings(SLOW, max_examples=150)
 @given(st.lists(hostile_lines(), max_size=12))
 def test_nothing_that_a_valid_line_can_hold_stops_the_fold(lines: Stream) -> None:
     events = events_of(lines)

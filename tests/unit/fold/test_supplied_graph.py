@@ -282,6 +282,16 @@ def test_stores_and_externals_are_joined_by_service() -> None:
     assert activation["always_active"] == sorted(n.node_id for n in nodes)
 
 
+def test_the_web_stands_for_hosts_that_the_source_does_not_spell() -> None:
+    web = "generic:web:-:0"
+    nodes = [of(CAP, "capability"), of(web, "external", service="web"), of(EXTERNAL, "external", service="stripe")]
+    structure = graph(nodes, [(CAP, web, "sends_to"), (CAP, EXTERNAL, "sends_to")])
+    other = event("external.call", node("generic:http:h.example.org:e.py:0", "external"), domain="h.example.org")
+    rec = record(structure, [USE, CALL], [USE, other])
+    assert counts(rec) == {"s1": 1, "s2": 1}
+    assert web in rec["node_activation"]["conditional"]
+
+
 def test_a_graph_that_arrives_later_only_changes_the_derivation() -> None:
     runs = runs_of([USE, event("delegation.initiated", R_RUN, target=W_RUN)])
     before, structure = derive_record(REPO, runs, None), graph(NODES, [(R, W, "delegates_to")])
