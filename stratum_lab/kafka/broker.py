@@ -119,7 +119,7 @@ def up(settings: Settings, tell: Tell) -> Up:
             state = backend.start()
             _bring_up(settings, backend, state)
         elif not answers(settings, state.bootstrap):
-            _wait(settings, _backend(settings, state), state)
+            _wait(settings, _backend(settings, state), state, remedy="stratum down, then stratum up")
         return Up(state, already, _topics(at(settings, state.bootstrap)))
 
 
@@ -155,7 +155,7 @@ def _bring_up(settings: Settings, backend: Backend, state: BrokerState) -> None:
         raise
 
 
-def _wait(settings: Settings, backend: Backend, state: BrokerState) -> None:
+def _wait(settings: Settings, backend: Backend, state: BrokerState, *, remedy: str = "stratum doctor") -> None:
     """Return when the broker answers."""
     limit_s = settings.kafka.request_timeout_s if state.backend == "external" else settings.broker.start_timeout_s
     deadline = time.monotonic() + limit_s
@@ -170,7 +170,7 @@ def _wait(settings: Settings, backend: Backend, state: BrokerState) -> None:
                 said = backend.log_tail(state)
                 raise BrokerUnavailable(
                     f"the {state.backend} broker at {state.bootstrap} {what}" + (f"\n{said}" if said else ""),
-                    remedy="check the address" if state.backend == "external" else "stratum doctor",
+                    remedy="check the address" if state.backend == "external" else remedy,
                 )
         time.sleep(_PAUSE_S)
 

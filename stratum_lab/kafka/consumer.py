@@ -52,6 +52,9 @@ class Consumer:
         max_poll_interval_s: The group takes the partitions away after this long without `consume_batch`.
         overrides: Further librdkafka properties.
 
+    Attributes:
+        ended: Partitions read to their end, with that offset; kept with the property `enable.partition.eof`.
+
     Raises:
         BrokerUnavailable: No broker is configured or started.
     """
@@ -80,7 +83,7 @@ class Consumer:
             **(overrides or {}),
         }
         self._fatal: StratumError | None = None
-        self.ended: set[Partition] = set()
+        self.ended: dict[Partition, int] = {}
         with translated("starting a consumer"):
             self._rd = RdConsumer(config)
 
@@ -114,7 +117,8 @@ class Consumer:
 
         def gone(call: OnRevoke | None) -> Callable[[RdConsumer, list[TopicPartition]], None]:
             def tell(_: RdConsumer, parts: list[TopicPartition]) -> None:
-                self.ended.difference_update((p.topic, p.partition) for p in parts)
+                for p in parts:
+                    self.ended.pop((p.topic, p.partition), None)
                 if call:
                     call([(p.topic, p.partition) for p in parts])
 
@@ -141,7 +145,7 @@ class Consumer:
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read on from this offset."""
-        self.ended.discard(partition)
+        self.ended.pop(partition, None)
         with translated(f"seeking {partition[0]} [{partition[1]}] to {offset}"):
             self._rd.seek(TopicPartition(*partition, offset))
 
@@ -171,12 +175,12 @@ class Consumer:
             error = m.error()
             where = (m.topic(), m.partition())
             if error is None:
-                self.ended.discard(where)
+                self.ended.pop(where, None)
                 out.append(
                     RawMessage(*where, m.offset(), m.key(), m.value(), list(m.headers() or ()), m.timestamp()[1])
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
-                self.ended.add(where)
+                self.ended[where] = m.offset()
             elif error.fatal() or not (error.retriable() or error.code() in SETTLING):
                 raise translate(error, f"reading {m.topic()} [{m.partition()}]")
         return out

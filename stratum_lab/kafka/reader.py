@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from stratum_lab.contract import topics
-from stratum_lab.errors import BrokerUnavailable
+from stratum_lab.errors import BrokerUnavailable, LogIdentityChanged, StratumError
 from stratum_lab.kafka.backends.memory import CLUSTER_ID as MEMORY_CLUSTER_ID
 from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
@@ -36,7 +36,7 @@ def read_ranges(
 
     Raises:
         BrokerUnavailable: Nothing came for `timeout_s`.
-        LogIdentityChanged: The log does not hold the first offset any more.
+        LogIdentityChanged: The log does not hold the first offset any more, or ends before the last.
     """
     left = {p: end for p, (start, end) in ranges.items() if start < end}
     if not left:
@@ -56,16 +56,25 @@ def read_ranges(
                 if m.offset >= end - 1:
                     del left[where]
             # Compacted topics and aborted transactions leave holes: the end may hold no message.
-            over = [p for p in left if p in consumer.ended]
+            over = [p for p, end in left.items() if consumer.ended.get(p, 0) >= end]
             for where in over:
                 del left[where]
             if batch or over:
                 last = time.monotonic()
             elif time.monotonic() - last > timeout_s:
-                name, number = next(iter(left))
-                raise BrokerUnavailable(
-                    f"nothing came from {name} [{number}] for {timeout_s:g} s", remedy="stratum status"
-                )
+                raise _stopped(left, consumer.ended, timeout_s)
+
+
+def _stopped(left: Mapping[Partition, int], ended: Mapping[Partition, int], timeout_s: float) -> StratumError:
+    """Why nothing comes: the log is shorter than what was asked for, or the broker is silent."""
+    for (name, number), end in left.items():
+        if (name, number) in ended:
+            return LogIdentityChanged(
+                f"{name} [{number}] ends at offset {ended[name, number]}, below {end} which was there before",
+                remedy="the topic was recreated or lost messages; see `stratum warehouse rebase --help`",
+            )
+    name, number = next(iter(left))
+    return BrokerUnavailable(f"nothing came from {name} [{number}] for {timeout_s:g} s", remedy="stratum status")
 
 
 def read_range(
@@ -83,7 +92,7 @@ def read_range(
 
     Raises:
         BrokerUnavailable: Nothing came for `timeout_s`.
-        LogIdentityChanged: The log does not hold `start` any more.
+        LogIdentityChanged: The log does not hold `start` any more, or ends before `end`.
     """
     return read_ranges(settings, {(full_topic, partition): (start, end)}, timeout_s=timeout_s)
 
@@ -170,10 +179,8 @@ def _fetched_ends(settings: Settings, low_guess: dict[Partition, int]) -> dict[P
     deadline = time.monotonic() + settings.kafka.request_timeout_s
     with Consumer(settings, None, overrides={"enable.partition.eof": True}) as consumer:
         consumer.assign({p: end - 1 for p, end in ask.items()})
-        while ask.keys() - consumer.ended:
-            for m in consumer.consume_batch(_FETCH, _WAIT_S):
-                where = (m.topic, m.partition)
-                ask[where] = max(ask[where], m.offset + 1)
+        while ask.keys() - consumer.ended.keys():
+            consumer.consume_batch(_FETCH, _WAIT_S)
             if time.monotonic() > deadline:
                 raise BrokerUnavailable("the broker does not tell the end of its topics", remedy="stratum status")
-    return out | ask
+        return out | {p: consumer.ended.get(p, end) for p, end in ask.items()}

@@ -220,6 +220,19 @@ def test_two_ups_at_once_start_one_broker(home: Home) -> None:
     assert sorted(f["already_running"] for f in found) == [False, True, True]
 
 
+def test_an_interrupted_up_leaves_nothing_behind(home: Home) -> None:
+    settings = home("apache")
+    run = subprocess.Popen(
+        [SCRIPT, "up"], env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for(state_path(settings.home).exists, "the broker is noted")
+    state = noted(settings)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(RUN_S) == errors.EXIT_INTERRUPTED
+    assert state.stale
+    assert not state_path(settings.home).exists()
+
+
 def test_another_back_end_is_refused_while_one_runs(home: Home) -> None:
     settings = home("memory")
     succeed(settings, "up")

@@ -68,6 +68,16 @@ def test_a_range_ends_where_it_should(any_settings: Settings) -> None:
     assert list(reader.read_range(any_settings, full, 1, 20, 20, timeout_s=10)) == []
 
 
+def test_a_range_beyond_the_end_of_the_log_is_no_quiet_success(any_settings: Settings) -> None:
+    full = topics.on_broker(any_settings, RUN_EVENTS)
+    with Producer(any_settings) as producer:
+        for i in range(5):
+            producer.send_raw(full, None, b"%d" % i, partition=0)
+    found = []
+    with pytest.raises(LogIdentityChanged, match="ends at offset 5, below 9"):
+        found.extend(reader.read_range(any_settings, full, 0, 2, 9, timeout_s=1.0))
+
+
 def test_a_group_reads_commits_and_goes_on_where_it_committed(any_settings: Settings) -> None:
     full = _fill(any_settings, MANY)
     group = f"g-{any_settings.kafka.topic_prefix}"
