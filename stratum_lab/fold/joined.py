@@ -15,7 +15,7 @@ from stratum_lab.fold.join import (
     normal_name,
     parse_id,
 )
-from stratum_lab.fold.state import BY_PARENT, RunStats
+from stratum_lab.fold.state import BY_PARENT, BY_ROUTING, RunStats
 from stratum_lab.fold.structure import AGENT, CAPABILITY, DATA_STORE, EXTERNAL, GUARDRAIL, Structure
 
 _CONTAINER_FAMILIES = frozenset({"crewai", "langgraph"})
@@ -111,9 +111,13 @@ class JoinedRun:
         self._stats, self._index = stats, index
         self._found: dict[str, tuple[str, ...]] = {}
         self._parents: dict[str, list[str]] = {}
+        self._chats = set(stats.chats)
         for (source, target, _), bits in stats.edges.items():
             if bits & BY_PARENT:
                 self._parents.setdefault(target, []).append(parse_id(source).name)
+            # In AutoGen only the chat routes, also where an agent hands over (events.md section 4).
+            if bits & BY_ROUTING and family_of(parse_id(source).framework) == "autogen":
+                self._chats.add(source)
 
     def nodes(self, node_id: str) -> tuple[str, ...]:
         """Structural ids of a run-time id; empty when it is not joined."""
@@ -131,7 +135,7 @@ class JoinedRun:
     def is_container(self, node_id: str) -> bool:
         """Whether the node is a crew, graph or group chat, or an end of a graph."""
         parts = parse_id(node_id)
-        if node_id in self._stats.chats or parts.name in _ENDS or node_id in _ENDS:
+        if node_id in self._chats or parts.name in _ENDS or node_id in _ENDS:
             return True
         executes = node_id in self._stats.executors and node_id not in self._stats.agents
         return executes and family_of(parts.framework) in _CONTAINER_FAMILIES
@@ -145,7 +149,7 @@ class JoinedRun:
 
     def joinable(self, node_id: str) -> bool:
         """Whether the node could have a structural counterpart at all."""
-        return not self.is_model(node_id) and (node_id in self._stats.chats or not self.is_container(node_id))
+        return not self.is_model(node_id) and (node_id in self._chats or not self.is_container(node_id))
 
     def _find(self, node_id: str) -> tuple[str, ...]:
         if not self.joinable(node_id):

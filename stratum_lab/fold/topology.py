@@ -48,27 +48,28 @@ def graph_metrics(
     top = max(degrees.values(), default=0)
     # Isolated nodes are counted, not added: they change no routine below, and many graphs are mostly made of them.
     undirected = nx.Graph([(source, target) for source, target, _ in triples])
-    parts = [undirected.subgraph(part) for part in nx.connected_components(undirected)]
-    diameter = max((nx.diameter(part, usebounds=True) for part in parts), default=0)
+    components = list(nx.connected_components(undirected)) if triples else []
+    # Two nodes are one apart; the routine is for what is larger.
+    diameters = [nx.diameter(undirected.subgraph(c), usebounds=True) if len(c) > 2 else 1 for c in components]
     return GraphMetrics(
         graph_node_count=n,
         graph_edge_count=e,
         edge_density=round(e / (n * (n - 1)), 6) if n > 1 else 0.0,
-        diameter=max(diameter, int(has_agent)),
+        diameter=max([*diameters, int(has_agent)]),
         avg_degree=round(2 * e / n, 2) if n else 0.0,
         max_degree=top,
         clustering_coefficient=round(nx.transitivity(undirected), 4) if e > 2 else 0.0,
-        connected_components=len(parts) + n - len(degrees),
+        connected_components=len(components) + n - len(degrees),
         longest_chain=_longest_chain([t for t in triples if t[2] in FLOW and t not in not_flow]),
         hub_score=round(top / n, 2) if n else 0.0,
     )
 
 
 def _longest_chain(edges: Sequence[Edge]) -> int:
+    if not edges:
+        return 0
     flow = nx.DiGraph([(source, target) for source, target, _ in edges])
-    if not nx.is_directed_acyclic_graph(flow):
-        return -1
-    return int(nx.dag_longest_path_length(flow)) if edges else 0
+    return int(nx.dag_longest_path_length(flow)) if nx.is_directed_acyclic_graph(flow) else -1
 
 
 def structural_metrics(structure: Structure) -> GraphMetrics:

@@ -219,6 +219,14 @@ def test_only_agent_agent_and_agent_tool_edges_without_a_structural_pair_are_eme
     assert {e["classification"] for e in rec["emergent_edges"]} == {"consistent"}
 
 
+def test_a_chat_that_routes_a_handover_is_no_agent() -> None:
+    swarm = "autogen:swarm:t.py:30"
+    handover = event("routing.decision", swarm, source_node=swarm, selected_target=Q, routing_type="handoff")
+    lines = [handover, event("delegation.initiated", P, target=Q, delegation_type="handoff")]
+    rec = record(graph([of(P), of(Q)], []), lines)
+    assert [(e["source"], e["target"]) for e in rec["emergent_edges"]] == [(P, Q)]
+
+
 def test_errors_travel_along_structural_ids() -> None:
     structure = graph(NODES, [(R, W, "feeds_into"), (W, CAP, "tool_of"), (R, P, "shares_tool")])
     rec = record(
