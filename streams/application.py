@@ -76,6 +76,7 @@ class StreamsApp(faust.App):
         except StratumError as exc:
             end_process(exc)
         self._pulse_at = time.monotonic()
+        self.add_future(self.pulse())  # tasks of the application start only after the first recovery
         if self.stratum.streams.metrics_port:
             start_http_server(self.stratum.streams.metrics_port)
 
@@ -316,7 +317,6 @@ def create_app(settings: Settings) -> StreamsApp:
         await app.revoked()
 
     app.on_partitions_revoked.connect(revoked, weak=False)
-    app.task(app.pulse)
     app.task(app.sweeps)
     from streams.agents.fold import attach  # the agent needs the application; this is the composition root
 

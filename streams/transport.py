@@ -25,7 +25,7 @@ class CheckpointConsumer(Consumer):
         """
         app: Any = self.app  # Faust's own type knows nothing of checkpoints
         durable: Mapping[TP, int] = await app.checkpointed()
-        if not durable:
+        if not durable or app.rebalancing:
             return False
         for tp in list(self._acked):  # nobody else trims these
             self._acked[tp].clear()
