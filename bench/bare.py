@@ -51,7 +51,7 @@ def consume(settings: Settings) -> Sample:
         left += high - low
         assigned.append(TopicPartition(topic, partition, low))
     consumer.assign(assigned)
-    decode, expect = Codec().decode, ("EventBatch",)
+    decode, expect = Codec().decode_for_fold, ("EventBatch",)
     states: dict[tuple[str, int, int], AttemptState] = {}
     events = 0
     wall = cpu = 0.0

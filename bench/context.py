@@ -175,8 +175,7 @@ def run_child(bench: Bench, module: str, settings: Settings, *args: str, profile
         [sys.executable, "-W", "ignore", *profiler(profile), "-m", module, *args],
         env=os.environ | child_env(settings),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         timeout=CHILD_TIMEOUT_S,
         check=False,
     )

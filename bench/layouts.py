@@ -65,7 +65,7 @@ def _works(
         for run in columns:
             state = AttemptState()
             for value, headers in run:
-                batch = codec.decode(value, headers, _EXPECT)
+                batch = codec.decode_for_fold(value, headers, _EXPECT)
                 assert isinstance(batch, EventBatch)
                 fold_batch(state, batch)
 

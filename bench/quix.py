@@ -96,7 +96,7 @@ class Fold:
         """One message; gives record and topology when a run is complete. Any: quixstreams' own types."""
         if not self.began:
             self.began, self.cpu = time.perf_counter(), time.process_time()
-        message = self._codec.decode(value, headers, _EXPECT)
+        message = self._codec.decode_for_fold(value, headers, _EXPECT)
         repo = self._repository(key, store)
         if isinstance(message, EventBatch):
             name = _name(message)

@@ -22,8 +22,8 @@ smallest and largest in brackets. Compare within this page, not across machines.
 - *Events per second* is by wall time; *per CPU second* divides by the CPU time of the measured processes, whatever
   the broker and other processes use.
 - Input: recorded runs (`tests/fixtures/runs`) repeated to runs of 1,000 events, {events:,} events at 100 and 500 events
-  a message, fewer below (the table of inputs); *runs as recorded* has about 22 events a run, five runs a repository, one
-  message a run. The topics have 4 partitions, lz4; every variant reads the same topics in the same invocation.
+  a message, fewer below (the table of inputs); *runs as recorded* has about 22 events a run, five runs a repository,
+  one message a run. The topics have 4 partitions, lz4; every variant reads the same topics in the same invocation.
 - *Live path*: from the first folded event to all offsets committed, which happens after the records are acknowledged.
 - *quixstreams*: RocksDB state with changelog, commit every second, record and topology produced; `reload` reads the
   state for every message, `cached` keeps live objects as Faust's tables do.
