@@ -15,18 +15,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from producers.replay_partition import Bounds, Interrupted, PartitionResult, Replayer, Task
-from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, full_name
 from stratum_lab.errors import IntegrityError
-from stratum_lab.kafka.reader import watermarks
-from stratum_lab.kafka.topics import create_shadow
+from stratum_lab.kafka.reader import all_watermarks
+from stratum_lab.kafka.topics import create_shadow, partition_count, partition_counts
 from stratum_lab.settings import Settings
 
-# The order matters: the ends of run.status are noted before those of run.events, so that every marker within the
-# bounds has its batches within them too.
+if TYPE_CHECKING:
+    from producers.replay_warehouse import WarehouseTarget
+
 SOURCES = (SCAN_GRAPHS, RUN_STATUS, RUN_EVENTS)
 DERIVED = (REPO_RECORDS, REPO_TOPOLOGY)
 
@@ -101,12 +101,12 @@ def plan(settings: Settings, options: Options) -> list[Task]:
         IntegrityError: Topics that belong together have different numbers of partitions.
         BrokerUnavailable: The broker does not answer.
     """
-    prefix = settings.kafka.topic_prefix
-    # Live values first: what they rest on is within the bounds of the sources then.
     compared = DERIVED if options.diff or options.promote else ()
-    live = {name: watermarks(settings, full_name(prefix, name)) for name in compared}
-    sources = {name: watermarks(settings, full_name(prefix, name)) for name in SOURCES}
-    counts = {name: len(marks) for name, marks in (sources | live).items()}
+    # The ends of run.events come last, so that every marker within the bounds has its batches within them too.
+    marks = _bounds(settings, (*compared, SCAN_GRAPHS, RUN_STATUS)) | _bounds(settings, (RUN_EVENTS,))
+    live = {name: marks[name] for name in compared}
+    sources = {name: marks[name] for name in SOURCES}
+    counts = {name: len(found) for name, found in marks.items()}
     if len(set(counts.values())) > 1:
         raise IntegrityError(
             f"topics that are joined by key have different numbers of partitions: {counts}",
@@ -116,14 +116,25 @@ def plan(settings: Settings, options: Options) -> list[Task]:
     return [
         Task(
             partition=number,
-            sources={name: marks[number] for name, marks in sources.items()},
-            live={name: marks[number] for name, marks in live.items()},
+            sources={name: found[number] for name, found in sources.items()},
+            live={name: found[number] for name, found in live.items()},
             status_offset=_last(sources[RUN_STATUS][number]),
             write_to=write_to,
             promote=options.promote,
         )
         for number in sorted(sources[RUN_EVENTS])
     ]
+
+
+def _bounds(settings: Settings, names: Sequence[str]) -> dict[str, dict[int, Bounds]]:
+    """Bounds of every partition of these topics, by catalogue name."""
+    full = {full_name(settings.kafka.topic_prefix, name): name for name in names}
+    existing = partition_counts(settings)
+    counts = {topic: existing.get(topic) or partition_count(settings, topic) for topic in full}
+    out: dict[str, dict[int, Bounds]] = {name: {} for name in names}
+    for (topic, number), bounds in all_watermarks(settings, counts).items():
+        out[full[topic]][number] = bounds
+    return out
 
 
 def _last(bounds: Bounds) -> int:
@@ -165,6 +176,8 @@ def replay(
     summary.processes = min(options.processes or os.cpu_count() or 1, len(tasks))
     warehouse: WarehouseTarget | None = None
     if options.target == "warehouse" and options.warehouse is not None:
+        from producers.replay_warehouse import WarehouseTarget  # DuckDB and Arrow: slow to import for every replay
+
         warehouse, summary.processes = WarehouseTarget(settings, options.warehouse), 1
     start(messages(tasks))
     try:

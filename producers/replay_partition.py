@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from producers.replay_diff import Derived, Difference, compare
-from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.contract.events import (
     BehavioralRecord,
     CountedRun,
@@ -27,6 +26,9 @@ from stratum_lab.kafka.codec import codec
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.settings import Settings
+
+if TYPE_CHECKING:
+    from producers.replay_warehouse import WarehouseTarget  # DuckDB and Arrow: slow to import in every process
 
 _FETCH = 200
 _WAIT_S = 0.02
