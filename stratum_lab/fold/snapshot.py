@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -29,6 +30,8 @@ _SETS = ("agents", "executors", "chats")
 """Sets of strings."""
 _PAIRS = ("turns", "contacts")
 """Sets of pairs of strings."""
+
+_counters, _counts, _sets, _pairs = (attrgetter(*names) for names in (_COUNTERS, _COUNTS, _SETS, _PAIRS))
 
 _Row = list[Any]  # one tier as nested lists; Any because JSON
 
@@ -62,18 +65,23 @@ def load_attempt(data: bytes) -> AttemptState:
 def _dump(s: RunStats) -> _Row:
     ids = sorted(s.seen)
     table: dict[str, int] = {text: n for n, text in enumerate(ids)}
+    add = table.setdefault
 
     def ref(text: str | None) -> int:
-        return -1 if text is None else table.setdefault(text, len(table))
+        return -1 if text is None else add(text, len(table))
 
     def refs(texts: Iterable[str]) -> list[int]:
-        return [table.setdefault(t, len(table)) for t in texts]
+        return [add(t, len(table)) for t in texts]
 
+    edges: list[int] = []
+    for edge, bits in s.edges.items():
+        edges += refs(edge)
+        edges.append(bits)
     row = [
-        [getattr(s, name) for name in _COUNTERS],
+        _counters(s),
         int(s.guarded),
         refs(s.seen[i] for i in ids),
-        [x for (a, b, kind), bits in s.edges.items() for x in (*refs((a, b, kind)), bits)],
+        edges,
         [[ref(d.node), ref(d.name), d.error_type, *d[3:]] for d in s.seeds],
         [[ref(node), *pairs] for node, pairs in s.error_after.items()],
         [[ref(node), *pairs] for node, pairs in s.guard_after.items()],
@@ -81,9 +89,9 @@ def _dump(s: RunStats) -> _Row:
         [[ref(node), *hashes] for node, hashes in s.outputs.items()],
         list(chain.from_iterable(s.delegated_at.items())),
         list(chain.from_iterable(s.latencies.items())),
-        [list(chain.from_iterable(zip(refs(m), m.values(), strict=True))) for m in (getattr(s, n) for n in _COUNTS)],
-        [refs(getattr(s, name)) for name in _SETS],
-        [refs(chain.from_iterable(getattr(s, name))) for name in _PAIRS],
+        [list(chain.from_iterable(zip(refs(m), m.values(), strict=True))) if m else () for m in _counts(s)],
+        [refs(m) for m in _sets(s)],
+        [refs(chain.from_iterable(m)) if m else () for m in _pairs(s)],
     ]
     return [list(table), len(ids), *row]
 
@@ -109,11 +117,13 @@ def _load(row: _Row) -> RunStats:
     s.outputs = {table[node]: hashes for node, *hashes in outputs}
     s.delegated_at = dict(zip(delegated_at[::2], delegated_at[1::2], strict=True))
     s.latencies = dict(zip(latencies[::2], latencies[1::2], strict=True))
-    for name, items in zip(_COUNTS, counts, strict=True):
-        setattr(s, name, dict(zip([table[n] for n in items[::2]], items[1::2], strict=True)))
-    for name, items in zip(_SETS, sets, strict=True):
-        setattr(s, name, dict.fromkeys(table[n] for n in items))
-    for name, items in zip(_PAIRS, pairs, strict=True):
-        texts = [table[n] for n in items]
-        setattr(s, name, dict.fromkeys(zip(texts[::2], texts[1::2], strict=True)))
+    for held, items in zip(_counts(s), counts, strict=True):
+        if items:
+            held.update(zip([table[n] for n in items[::2]], items[1::2], strict=True))
+    for held, items in zip(_sets(s), sets, strict=True):
+        held.update(dict.fromkeys([table[n] for n in items]))
+    for held, items in zip(_pairs(s), pairs, strict=True):
+        if items:
+            texts = [table[n] for n in items]
+            held.update(dict.fromkeys(zip(texts[::2], texts[1::2], strict=True)))
     return s

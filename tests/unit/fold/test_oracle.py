@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stratum_lab.contract.events.lines import Event
+from stratum_lab.contract.events.lines import Event, parse_line
 from stratum_lab.fold import (
     AttemptState,
     counted_stats,
@@ -20,7 +21,8 @@ from stratum_lab.fold import (
     load_attempt,
     validate_record,
 )
-from tests.support.fold import REPO, batches_of, events_of, facts_of, state_of
+from stratum_lab.fold.state import BY_TRAVERSAL
+from tests.support.fold import FIXTURES, REPO, batches_of, events_of, facts_of, state_of
 from tests.support.fold_oracle import Ev, missing, record_of
 from tests.support.fold_streams import dense_stream, streams
 
@@ -56,6 +58,21 @@ def test_any_stream_gives_the_record_of_the_definitions(runs: list[Stream]) -> N
 def test_dense_streams_give_the_record_of_the_definitions(block: int) -> None:
     for seed in range(block * 40, block * 40 + 40):
         compare([dense_stream(1000 * seed + n, 8 + seed % 40) for n in range(1 + seed % 4)], ("SUCCESS", "CRASH") * 2)
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("runs*/*/events_run_1.jsonl")), ids=lambda p: p.parent.name)
+def test_recorded_streams_give_the_record_of_the_definitions(path: Path) -> None:
+    events = [parse_line(line) for line in path.read_bytes().splitlines()]
+    facts = facts_of(events)
+    assert derive_record(REPO, [(facts, reloaded(events))], None) == record_of(REPO, [(facts, events)])
+
+
+def test_late_streams_show_branches_that_the_reference_misses() -> None:
+    branches = 0
+    for path in FIXTURES.glob("runs_other/*/events_run_1.jsonl"):
+        state = reloaded([parse_line(line) for line in path.read_bytes().splitlines()])
+        branches += sum(bool(bits & BY_TRAVERSAL) for bits in state.tiers[1].edges.values())
+    assert branches == 2  # D13
 
 
 @settings(SLOW, max_examples=60)

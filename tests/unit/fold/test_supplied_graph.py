@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from stratum_lab.fold import (
     validate_record,
 )
 from tests.support.fold import REPO, event, node, runs_of
+from tests.support.fold_streams import IDS, dense_stream
 
 R, W = "crewai:Researcher:crew.py:10", "crewai:Writer:crew.py:20"
 R_RUN, W_RUN = "crewai:Researcher:crew.py:11", "crewai:Writer:crew.py:21"  # the same agents, one line lower
@@ -314,3 +316,65 @@ def test_an_empty_graph_predicts_nothing() -> None:
     rec = record(graph([], []), [event("delegation.initiated", R_RUN, target=W_RUN)])
     assert rec["edge_validation"]["structural_edges_total"] == 0
     assert [(e["source"], e["target"]) for e in rec["emergent_edges"]] == [(R_RUN, W_RUN)]
+
+
+TYPES = ("agent", "capability", "data_store", "external", "mcp_server", "guardrail", "step", "group_chat", "odd")
+KINDS = (
+    "tool_of", "delegates_to", "feeds_into", "reads_from", "writes_to", "sends_to", "connects_to", "filtered_by",
+    "gated_by", "shares_tool", "shares_with", "guards", "calls", "",
+)  # fmt: skip
+SERVICES = (None, "postgresql", "stripe", "messages")
+
+
+def random_graph(rng: random.Random) -> StructuralGraph:
+    """Any types between any nodes: those of the streams, near misses, patterns, and ends that are no node."""
+    ids = [
+        *IDS,
+        "crewai:{who}:a.py:1",
+        "crewai:A:other.py:8",
+        "crewai:Tool:t.py:1#outbound",
+        "generic:stripe:-:0",
+        "odd",
+    ]
+    nodes = [
+        GraphNode(
+            node_id=i,
+            node_type=rng.choice(TYPES),
+            name=i.split(":")[1] if ":" in i else i,
+            groups=rng.sample(["x", "y", "A"], rng.randint(0, 2)),
+            service=rng.choice(SERVICES),
+        )
+        for i in rng.sample(ids, rng.randint(0, len(ids)))
+    ]
+    edges = [
+        GraphEdge(
+            edge_id=f"s{rng.randint(1, 12)}",
+            source=rng.choice(ids),
+            target=rng.choice(ids),
+            edge_type=rng.choice(KINDS),
+        )
+        for _ in range(rng.randint(0, 14))
+    ]
+    return StructuralGraph(repo_id=REPO, nodes=nodes, edges=edges)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_any_graph_against_any_runs_gives_a_valid_record_and_consistent_overlap(block: int) -> None:
+    for seed in range(block * 60, block * 60 + 60):
+        rng = random.Random(seed)
+        runs = runs_of(*(dense_stream(rng.randint(0, 10**6), 40) for _ in range(rng.randint(1, 3))))
+        structure = random_graph(rng)
+        rec = derive_record(REPO, runs, structure)
+        assert rec is not None and validate_record(rec) == [], seed
+        assert canonical_json(rec) == canonical_json(derive_record(REPO, runs[::-1], structure) or {})
+        topology = derive_topology(REPO, runs, structure)
+        edges = rec["edge_validation"]
+        assert topology.edges_structural == edges["structural_edges_total"]
+        assert topology.edges_both == edges["structural_edges_activated"]
+        assert topology.edges_runtime == topology.edges_both + len(rec["emergent_edges"])
+        assert topology.nodes_both <= min(topology.nodes_structural, topology.nodes_runtime)
+        listed = rec["node_activation"]
+        hidden = {n.node_id for n in structure.nodes if n.node_type in ("guardrail", "step")}
+        assert not hidden.intersection(listed["never_active"])
+        plain = derive_record(REPO, runs, None)
+        assert plain is not None and plain["failure_modes"][0] == rec["failure_modes"][0]
