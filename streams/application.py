@@ -24,9 +24,10 @@ from stratum_lab.kafka.topics import ensure_topics, partition_counts, topic_ids
 from stratum_lab.observe import logs
 from stratum_lab.settings import Settings
 from streams import metrics
+from streams.messages import SOURCES, Raw
 from streams.outlet import KafkaLog, KafkaOutlet
 from streams.owner import Owner, Where
-from streams.partition import SOURCES, Partition, Raw
+from streams.partition import Partition
 from streams.supervisor import SUPERVISOR_ENV
 from streams.tables import STATE_TABLE, StateTable
 from streams.transport import CheckpointConsumer, CheckpointTransport

@@ -12,6 +12,7 @@ keeps the value of the highest rank, so that a late write of a former owner does
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -32,6 +33,20 @@ _CHANGE_BITS = 24
 
 MAX_LINEAGE = 64
 """Former owners a mark remembers; what an older one stored last is emitted once more."""
+
+REFUSED = -2
+_ZLIB = 0x78
+_LARGE = 64 * 1024
+
+
+def _packed(body: bytes) -> bytes:
+    """Large bodies compressed; JSON never starts like a zlib stream."""
+    return zlib.compress(body, 1) if len(body) > _LARGE else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    return zlib.decompress(body) if body[:1] == bytes((_ZLIB,)) else body
+
 
 AttemptKey = tuple[str, int, int]
 """(repo_id, run_number, attempt)."""
@@ -93,24 +108,36 @@ class Attempt:
     Attributes:
         state: The fold's state.
         offset: Highest offset of `run.events` folded into it; -1 for none.
-        held: Lowest offset not folded because batches before it are missing; -1 for none.
+        held: Lowest offset not folded because batches before it are missing; -1 for none, REFUSED for an attempt that
+            is not folded any more.
     """
 
     state: AttemptState
     offset: int = -1
     held: int = -1
 
+    @property
+    def refused(self) -> bool:
+        """Whether the attempt was given up: it never counts."""
+        return self.held == REFUSED
+
+    def refuse(self) -> None:
+        """Give the attempt up; only how far it was folded is kept."""
+        last_seq = self.state.last_seq
+        self.state, self.held = AttemptState(), REFUSED
+        self.state.last_seq = last_seq
+
     def dump(self) -> bytes:
         """The value that is stored."""
         # Of two values with the same events, the one that remembers skipped batches is the safer one.
-        ranked = 2 * self.state.last_seq + (self.held >= 0)
-        return _ATTEMPT.pack(VERSION, ranked, self.offset, self.held) + dump_attempt(self.state)
+        ranked = 2 * self.state.last_seq + (self.held != -1)
+        return _ATTEMPT.pack(VERSION, ranked, self.offset, self.held) + _packed(dump_attempt(self.state))
 
     @classmethod
     def load(cls, value: bytes) -> Attempt:
         """The inverse of `dump`."""
         _, _, offset, held = _ATTEMPT.unpack_from(value)
-        return cls(load_attempt(value[_ATTEMPT.size :]), offset, held)
+        return cls(load_attempt(_unpacked(value[_ATTEMPT.size :])), offset, held)
 
 
 def last_seq_of(value: bytes) -> int:
@@ -154,7 +181,7 @@ class RepoIndex:
         known = max((f.offset + 1 for f in self.finished.values()), default=0)
         ranked = known << _CHANGE_BITS | min(self.changes, (1 << _CHANGE_BITS) - 1)
         head = _INDEX.pack(VERSION, ranked, epoch, checkpoint, len(self.finished), waiting)
-        return head + orjson.dumps(
+        body = orjson.dumps(
             {
                 "repo_id": self.repo_id,
                 "finished": [[f.facts.to_json(), f.offset, f.timestamp_ms] for f in self.finished.values()],
@@ -165,11 +192,12 @@ class RepoIndex:
                 "refused": self.refused,
             }
         )
+        return head + _packed(body)
 
     @classmethod
     def load(cls, value: bytes) -> RepoIndex:
         """The inverse of `dump`."""
-        body = orjson.loads(value[_INDEX.size :])
+        body = orjson.loads(_unpacked(value[_INDEX.size :]))
         found = [Finished(RunFacts.from_json(f), offset, stamp) for f, offset, stamp in body["finished"]]
         return cls(
             repo_id=body["repo_id"],

@@ -15,7 +15,8 @@ from stratum_lab.contract.topics import RUN_EVENTS
 from stratum_lab.observe import logs
 from streams import metrics
 from streams.codecs import AttemptKey
-from streams.partition import Partition, Raw
+from streams.messages import Raw
+from streams.partition import Partition
 
 SLICE = 64
 """Messages fetched between two turns of the event loop."""

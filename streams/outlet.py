@@ -15,7 +15,7 @@ from stratum_lab.contract.topics import (
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import read_range
 from stratum_lab.settings import Settings
-from streams.partition import Checkpoint, Raw
+from streams.messages import Checkpoint, Raw
 
 
 class KafkaOutlet:

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-import orjson
-
 from stratum_lab.contract.topics import BY_NAME
 from stratum_lab.errors import IntegrityError
 from stratum_lab.observe import faults, logs
 from streams import metrics
 from streams.guard import AHEAD, Log, Repair, Revoked
-from streams.partition import SOURCES, Checkpoint, Partition, Raw
+from streams.messages import SOURCES, Checkpoint, Raw
+from streams.partition import Partition
 
 SETTLE_SLICE = 20
 """Repositories derived between two turns of the event loop."""
@@ -241,8 +240,4 @@ class Owner:
         part.settle(part.unsettled)
         for key in late:
             if key in part.waiting:
-                part.close_incomplete(key, seen[key], _to_json)
-
-
-def _to_json(value: object) -> str:
-    return orjson.dumps(value).decode()
+                part.close_incomplete(key, seen[key])

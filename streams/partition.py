@@ -7,88 +7,27 @@ changes nothing, and `next` says which offsets are already in (docs/adr/0003-str
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 from stratum_lab.contract.codec import FP_HEADER, Codec
-from stratum_lab.contract.events import (
-    BehavioralRecord,
-    CountedRun,
-    DeadLetter,
-    EventBatch,
-    RunFinished,
-    RunStarted,
-    StructuralGraph,
-    TopologyMetrics,
-)
+from stratum_lab.contract.events import EventBatch, RunFinished, RunStarted, StructuralGraph
 from stratum_lab.contract.ids import REPO_ID
-from stratum_lab.contract.topics import BY_NAME, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS
+from stratum_lab.contract.topics import BY_NAME, MAX_MESSAGE_BYTES, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS
 from stratum_lab.errors import DecodeError
-from stratum_lab.fold import (
-    AttemptState,
-    RunFacts,
-    canonical_json,
-    choose_runs,
-    derive_record,
-    derive_topology,
-    fold_batch,
-    is_complete,
-    validate_record,
-)
-from streams import codecs, metrics
+from stratum_lab.fold import AttemptState, RunFacts, choose_runs, fold_batch, is_complete
+from streams import codecs, letters, metrics
 from streams.codecs import Attempt, AttemptKey, Finished, Mark, RepoIndex, StoredGraph
-
-SOURCES = (RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS)
-"""The topics that are folded; same number of partitions, same key."""
-
-STAGE = "streams"
-REASON_FOREIGN_KEY = "foreign_key"
-REASON_BAD_REPO_ID = "bad_repo_id"
-REASON_INVALID_RECORD = "invalid_record"
-REASON_GAP = "gap"
+from streams.derivation import Derived, derive
+from streams.letters import Letters
+from streams.messages import SOURCES, Checkpoint, Output, Raw
 
 LIVE_ATTEMPTS = 4096
 """Attempt states kept as objects; others are loaded from their stored value when needed."""
 
 
-class Raw(NamedTuple):
-    """One message of a source topic."""
-
-    topic: str
-    """Catalogue name."""
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Iterable[tuple[str, bytes | None]]
-    timestamp_ms: int
-
-
-class Output(NamedTuple):
-    """What is emitted for one repository; None for both is a pair of tombstones."""
-
-    repo_id: str
-    record: BehavioralRecord | None
-    topology: TopologyMetrics | None
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """What must be written, in this order, before anything below `next` may be committed.
-
-    Attributes:
-        writes: Changelog keys and values (None deletes), the mark last but for those it replaces.
-        letters: Dead letters.
-        outputs: Records and topologies; sent only when the writes are acknowledged.
-        next: Offsets that may be committed when all is acknowledged.
-    """
-
-    writes: list[tuple[bytes, bytes | None]] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
-    next: dict[str, int] = field(default_factory=dict)
+STATE_BYTES = MAX_MESSAGE_BYTES - 1024
+"""Largest stored value; larger statistics cannot be kept, and the attempt does not count."""
 
 
 class Partition:
@@ -136,7 +75,7 @@ class Partition:
         self._dirty_graphs: dict[str, StoredGraph] = {}
         self._touched: set[str] = set()
         self._resend: set[str] = set()
-        self._letters: list[DeadLetter] = []
+        self._letters = Letters(prefix, number)
         self._outputs: dict[str, Output] = {}
         self.refill: dict[AttemptKey, int] = {}
         """Attempts whose hole was closed, and the lowest offset of theirs that was not folded."""
@@ -235,36 +174,26 @@ class Partition:
         try:
             message = self._codec.decode(m.value, m.headers, BY_NAME[m.topic].messages)
         except DecodeError as exc:
-            self._refuse(m, exc.reason, exc.message)
+            self._letters.refused(m, exc.reason, exc.message)
             return None
         assert isinstance(message, EventBatch | RunStarted | RunFinished | StructuralGraph)
         if message.repo_id.encode() != m.key:
-            self._refuse(m, REASON_FOREIGN_KEY, f"the message is about repo_id {message.repo_id[:64]!r}")
+            self._letters.refused(
+                m, letters.REASON_FOREIGN_KEY, f"the message is about repo_id {message.repo_id[:64]!r}"
+            )
             return None
         if REPO_ID.match(message.repo_id) is None:
-            self._refuse(m, REASON_BAD_REPO_ID, f"repo_id {message.repo_id[:64]!r} is not 12 hex digits")
+            self._letters.refused(
+                m, letters.REASON_BAD_REPO_ID, f"repo_id {message.repo_id[:64]!r} is not 12 hex digits"
+            )
             return None
         return message
-
-    def _refuse(self, m: Raw, reason: str, detail: str) -> None:
-        metrics.DEAD_LETTERS.labels(reason).inc()
-        self._letters.append(
-            DeadLetter.from_message(
-                topic=self._prefix + m.topic,
-                partition=self.number,
-                offset=m.offset,
-                key=m.key,
-                value=m.value,
-                headers=m.headers,
-                stage=STAGE,
-                reason=reason,
-                detail=detail,
-            )
-        )
 
     def _fold_batch(self, batch: EventBatch, offset: int) -> None:
         key = (batch.repo_id, batch.run_number, batch.attempt)
         attempt = self._attempt(key)
+        if attempt.refused:
+            return
         folded = fold_batch(attempt.state, batch)
         if folded.missing is not None:
             if attempt.held < 0 or offset < attempt.held:
@@ -307,7 +236,9 @@ class Partition:
     def _graph_removed(self, m: Raw) -> None:
         repo_id = (m.key or b"").decode("utf-8", "replace")
         if REPO_ID.match(repo_id) is None:
-            self._refuse(m, REASON_BAD_REPO_ID, f"tombstone for {repo_id[:64]!r}, which is not 12 hex digits")
+            self._letters.refused(
+                m, letters.REASON_BAD_REPO_ID, f"tombstone for {repo_id[:64]!r}, which is not 12 hex digits"
+            )
             return
         self._graphs[repo_id] = None
         self._dirty_graphs[repo_id] = StoredGraph(m.offset, b"", b"")
@@ -331,6 +262,10 @@ class Partition:
             return None
         found = self._live[key] = Attempt.load(value)
         return found
+
+    def _refused(self, key: AttemptKey) -> bool:
+        attempt = self._peek(key)
+        return attempt is not None and attempt.refused
 
     def _index(self, repo_id: str) -> RepoIndex | None:
         found = self._indices.get(repo_id)
@@ -400,8 +335,9 @@ class Partition:
             return
 
         def complete(facts: RunFacts) -> bool:
-            attempt = self._peek((repo_id, facts.run_number, facts.attempt))
-            return is_complete(attempt.state if attempt is not None else None, facts)
+            key = (repo_id, facts.run_number, facts.attempt)
+            attempt = self._peek(key)
+            return not self._refused(key) and is_complete(attempt.state if attempt is not None else None, facts)
 
         whole = {key for key, f in index.finished.items() if complete(f.facts)}
         if any(key not in whole for key in index.counted):
@@ -412,73 +348,45 @@ class Partition:
         self._note_waiting(index, whole)
         counted = choose_runs([f.facts for f in index.finished.values()], lambda f: (f.run_number, f.attempt) in whole)
         runs = [(f, self._attempt((repo_id, f.run_number, f.attempt)).state) for f in counted]
-        graph = self._graph(repo_id)
-        record = derive_record(repo_id, runs, graph)
+        derived = derive(
+            repo_id,
+            runs,
+            self._graph(repo_id),
+            partition=self.number,
+            offset=self.next[RUN_STATUS] - 1,
+            known=index.digest,
+        )
         resend = repo_id in self._resend
         if resend:
             self._resend.discard(repo_id)
             self._change(index)
-        if record is None:
-            if index.digest or (resend and index.revision):
-                self._emit(index, "", [], None, None)
-            return
-        text = canonical_json(record)
-        source = {"source_partition": self.number, "source_offset": self.next[RUN_STATUS] - 1}
-        topology = derive_topology(repo_id, runs, graph, revision=0, **source)
-        entries = [CountedRun(run_number=f.run_number, attempt=f.attempt, event_count=f.event_count) for f in counted]
-        content = [text, repr(entries), topology.model_dump_json(exclude={"source_offset"})]
-        digest = hashlib.blake2b("\0".join(content).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        if digest == index.digest and not resend:
-            return
-        problems = validate_record(record) if digest != index.digest else []
-        if problems:
-            self._refuse_record(index, digest, text, problems)
-            return
-        full_name = record["repo_full_name"]
-        emitted = BehavioralRecord(
-            repo_id=repo_id, repo_full_name=full_name, runs=entries, revision=0, record=text, **source
-        )
-        self._emit(index, digest, [(f.run_number, f.attempt) for f in counted], emitted, topology)
+        if derived.problems:
+            self._refuse_record(index, derived)
+        elif derived.digest != index.digest or (resend and index.revision):
+            self._emit(index, derived, [(f.run_number, f.attempt) for f in counted])
 
-    def _emit(
-        self,
-        index: RepoIndex,
-        digest: str,
-        counted: list[tuple[int, int]],
-        record: BehavioralRecord | None,
-        topology: TopologyMetrics | None,
-    ) -> None:
-        if digest != index.digest or index.revision == 0:
+    def _emit(self, index: RepoIndex, derived: Derived, counted: list[tuple[int, int]]) -> None:
+        if derived.digest != index.digest:
             # Never below what a former owner, or one with another changelog, derived from less input.
             index.revision = max(index.revision + 1, sum(self.next.values()))
-            index.digest, index.counted = digest, counted
+            index.digest, index.counted = derived.digest, counted
             self._change(index)
         number = {"revision": index.revision}
+        record, topology = derived.record, derived.topology
         self._outputs[index.repo_id] = Output(
             index.repo_id,
             record.model_copy(update=number) if record is not None else None,
             topology.model_copy(update=number) if topology is not None else None,
         )
 
-    def _refuse_record(self, index: RepoIndex, digest: str, text: str, problems: list[str]) -> None:
-        if index.refused == digest:
+    def _refuse_record(self, index: RepoIndex, derived: Derived) -> None:
+        assert derived.record is not None
+        if index.refused == derived.digest:
             return
-        index.refused = digest
+        index.refused = derived.digest
         self._change(index)
-        metrics.DEAD_LETTERS.labels(REASON_INVALID_RECORD).inc()
-        last = max(index.finished.values(), key=lambda f: f.offset)
-        letter = DeadLetter.from_message(
-            topic=self._prefix + RUN_STATUS,
-            partition=self.number,
-            offset=last.offset,
-            key=index.repo_id.encode(),
-            value=text.encode("utf-8", "replace"),
-            headers=(),
-            stage=STAGE,
-            reason=REASON_INVALID_RECORD,
-            detail="; ".join(problems),
-        )
-        self._letters.append(letter.model_copy(update={"repo_id": index.repo_id}))
+        last = max(f.offset for f in index.finished.values())
+        self._letters.invalid_record(index.repo_id, last, derived.record.record, derived.problems)
 
     # Holes that stay
 
@@ -489,18 +397,15 @@ class Partition:
                 self.waiting.pop(where, None)
                 if index.closed.pop(key, None) is not None:
                     self._change(index)
-            elif key not in index.closed and not finished.facts.is_infra_error:
+            elif key not in index.closed and not finished.facts.is_infra_error and not self._refused(where):
                 self.waiting.setdefault(where, finished.timestamp_ms)
 
-    def close_incomplete(
-        self, key: AttemptKey, seen: Iterable[tuple[int, int]], to_json: Callable[[object], str]
-    ) -> None:
+    def close_incomplete(self, key: AttemptKey, seen: Iterable[tuple[int, int]]) -> None:
         """Close a finished attempt whose numbers have holes: a `gap` dead letter, and it does not count.
 
         Args:
             key: The attempt.
             seen: First and last sequence numbers of its batches that are in the log.
-            to_json: Renders the detail of the dead letter.
         """
         index = self._index(key[0])
         assert index is not None
@@ -508,26 +413,12 @@ class Partition:
         finished = index.finished[key[1:]]
         attempt = self._attempt(key)
         present = [(1, attempt.state.last_seq), *seen]
-        ranges = missing_ranges(present, finished.facts.event_count)
+        ranges = letters.missing_ranges(present, finished.facts.event_count)
         if not ranges:
             return
         index.closed[key[1:]] = ranges
         self._change(index)
-        metrics.DEAD_LETTERS.labels(REASON_GAP).inc()
-        self._letters.append(
-            DeadLetter(
-                key=key[0].encode(),
-                topic=self._prefix + RUN_STATUS,
-                partition=self.number,
-                offset=finished.offset,
-                stage=STAGE,
-                reason=REASON_GAP,
-                detail=to_json({"missing": ranges, "event_count": finished.facts.event_count}),
-                repo_id=key[0],
-                run_number=key[1],
-                attempt=key[2],
-            )
-        )
+        self._letters.gap(key, finished.offset, ranges, finished.facts.event_count)
 
     # Checkpoints
 
@@ -535,15 +426,15 @@ class Partition:
         """Everything that changed since the last checkpoint, or None."""
         moved = self.next != self._mark.next
         dirty = self._dirty_attempts or self._dirty_indices or self._dirty_graphs
-        if not (moved or dirty or self._letters or self._outputs or self._mark_dirty):
+        if not (moved or dirty or len(self._letters) or self._outputs or self._mark_dirty):
             return None
+        states = [(key, self._storable(key)) for key in self._dirty_attempts]
         mark = self._mark
         mark.checkpoint += 1
         mark.next = dict(self.next)
         mark.unsent = sorted(self._outputs.keys() | self._resend | self._touched)
-        out = Checkpoint(letters=self._letters, outputs=list(self._outputs.values()), next=dict(self.next))
-        for key in self._dirty_attempts:
-            out.writes.append((codecs.attempt_key(key), self._live[key].dump()))
+        out = Checkpoint(letters=self._letters.take(), outputs=list(self._outputs.values()), next=dict(self.next))
+        out.writes.extend((codecs.attempt_key(key), value) for key, value in states)
         for repo_id, graph in self._dirty_graphs.items():
             out.writes.append((codecs.graph_key(repo_id), graph.dump()))
         waiting: dict[str, int] = {}
@@ -558,23 +449,20 @@ class Partition:
         out.writes.extend((key, None) for key in self._obsolete)
         self._obsolete = []
         self._mark_dirty = bool(self._outputs)
-        self._letters, self._outputs = [], {}
+        self._outputs = {}
         self._dirty_attempts, self._dirty_indices, self._dirty_graphs = set(), set(), {}
         while len(self._live) > LIVE_ATTEMPTS:
             self._live.popitem(last=False)
         return out
 
-
-def missing_ranges(present: Iterable[tuple[int, int]], last: int) -> list[list[int]]:
-    """Ranges of 1..last that no given range covers, ascending."""
-    out: list[list[int]] = []
-    at = 1
-    for first, end in sorted(present):
-        if first > at:
-            out.append([at, min(first - 1, last)])
-        at = max(at, end + 1)
-        if at > last:
-            break
-    if at <= last:
-        out.append([at, last])
-    return [r for r in out if r[0] <= r[1]]
+    def _storable(self, key: AttemptKey) -> bytes:
+        """The value of an attempt; one that no message holds is given up, with a dead letter."""
+        attempt = self._live[key]
+        value = attempt.dump()
+        if len(value) > STATE_BYTES:
+            self._letters.state_too_large(key, RUN_EVENTS, attempt.offset, len(value))
+            attempt.refuse()
+            self.waiting.pop(key, None)
+            self.refill.pop(key, None)
+            value = attempt.dump()
+        return value

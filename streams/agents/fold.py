@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stratum_lab.contract.topics import full_name
-from streams.partition import SOURCES
+from streams.messages import SOURCES
 
 if TYPE_CHECKING:
     from streams.application import StreamsApp

@@ -25,8 +25,9 @@ from stratum_lab.contract.topics import RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS
 from stratum_lab.errors import DecodeError
 from stratum_lab.fold import Folder, canonical_json
 from streams import codecs
+from streams.messages import SOURCES, Checkpoint, Raw
 from streams.owner import Owner
-from streams.partition import SOURCES, Checkpoint, Partition, Raw
+from streams.partition import Partition
 from tests.support.fold import batches_of, event, events_of, finished_of
 
 CODEC = Codec()

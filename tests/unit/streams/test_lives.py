@@ -8,8 +8,8 @@ import random
 import pytest
 
 from stratum_lab.contract.topics import RUN_EVENTS, RUN_STATUS
+from streams.messages import SOURCES
 from streams.owner import Owner
-from streams.partition import SOURCES
 from tests.support.streams import (
     Lost,
     MemoryLog,
