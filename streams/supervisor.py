@@ -33,6 +33,9 @@ GRACE_S = 15.0
 """Time between SIGTERM and SIGKILL; Faust hangs now and then when it stops."""
 
 POLL_S = 0.2
+COMMAND = (sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn", "--without-web")
+"""What one worker runs."""
+
 FATAL = (EXIT_INTEGRITY, EXIT_CONFIG)
 """Exit codes that a restart does not cure."""
 
@@ -50,7 +53,7 @@ class Worker:
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restarts: int = 0
-    pause_s: float = FIRST_PAUSE_S
+    pause_s: float = 0.0
     not_before: float = 0.0
     last_exit: int | None = None
 
@@ -139,7 +142,8 @@ class Supervisor:
                 return code
             w.process, w.last_exit, changed = None, code, True
             w.restarts += 1
-            w.pause_s = FIRST_PAUSE_S if now - w.started_at > HEALTHY_S else min(2 * w.pause_s, LONGEST_PAUSE_S)
+            healthy = now - w.started_at > HEALTHY_S or not w.pause_s
+            w.pause_s = FIRST_PAUSE_S if healthy else min(2 * w.pause_s, LONGEST_PAUSE_S)
             w.not_before = now + w.pause_s
             log.warning("a worker ended; it starts again", worker=w.number, exit_code=code, pause_s=w.pause_s)
         if changed:
@@ -151,8 +155,7 @@ class Supervisor:
         port = self._settings.streams.metrics_port
         if port:
             env[env_name("streams.metrics_port")] = str(port + w.number)
-        command = [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn", "--without-web"]
-        w.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL)
+        w.process = subprocess.Popen(COMMAND, env=env, stdin=subprocess.DEVNULL)
         w.started_at = time.monotonic()
 
     def _note(self) -> None:

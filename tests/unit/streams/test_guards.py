@@ -286,3 +286,37 @@ def test_a_message_for_a_partition_of_somebody_else_is_left_alone() -> None:
     assert own.take(Raw(RUN_EVENTS, 0, b"", b"", (), 0), 0)
     run(own.checkpoint())
     assert outlet.changelog == []
+
+
+def test_a_run_whose_statistics_fit_no_message_is_a_dead_letter_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log, outlet = log_of(0, 1, 2), MemoryOutlet()
+    other = repo_name(2)
+    log.add(RUN_STATUS, finished_of(0, repo_id=other))
+    own = owner(log, outlet)
+    run(deliver(own, log.messages[RUN_EVENTS][:2], log))
+    monkeypatch.setattr("streams.partition.STATE_BYTES", 50)
+    run(own.checkpoint())
+    run(finish(own, log))
+    closed(log, outlet)
+    assert [(x.reason, x.repo_id) for x in outlet.letters] == [("state_too_large", REPO)]
+    assert outlet.final().keys() == {other}
+
+
+def test_a_record_that_fits_no_message_is_a_dead_letter_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.derivation.MAX_MESSAGE_BYTES", 100)
+    log, outlet = log_of(0, 1, 2), MemoryOutlet()
+    run(finish(owner(log, outlet), log))
+    run(finish(owner(log, outlet), log))
+    assert [x.reason for x in outlet.letters] == ["invalid_record"]
+    assert outlet.records == []
+
+
+def test_a_record_that_is_not_valid_never_goes_downstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.derivation.validate_record", lambda _: ["a rate outside 0..1"])
+    log, outlet = log_of(0, 1, 2), MemoryOutlet()
+    run(finish(owner(log, outlet), log))
+    assert [(x.reason, x.detail) for x in outlet.letters] == [("invalid_record", "a rate outside 0..1")]
+    assert outlet.records == []
+    assert outlet.topologies == {}
