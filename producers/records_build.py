@@ -7,14 +7,13 @@ as its own file in one step.
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from producers.processes import pool, submit_all
 from producers.recorded_run import Plan, PlannedRun, RecordedRun
 from producers.result_folder import Problem
 from stratum_lab.contract.events import EventBatch
@@ -128,8 +127,15 @@ def fold_all(plan: Plan, processes: int) -> Iterator[Folded]:
         for repo_id, runs in groups.items():
             yield fold_repository(repo_id, runs)
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(fold_repository, groups.keys(), groups.values(), chunksize=_CHUNK_REPOS)
+    listed = list(groups.items())
+    chunks = [listed[i : i + _CHUNK_REPOS] for i in range(0, len(listed), _CHUNK_REPOS)]
+    with pool(processes) as workers:
+        for future in submit_all(workers, _fold_chunk, chunks):
+            yield from future.result()
+
+
+def _fold_chunk(chunk: Sequence[tuple[str, Sequence[PlannedRun]]]) -> list[Folded]:
+    return [fold_repository(repo_id, runs) for repo_id, runs in chunk]
 
 
 def build(

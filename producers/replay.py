@@ -6,17 +6,16 @@ plans, runs worker processes and sums up; `producers.replay_partition` does the 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from producers.processes import CONTEXT, pool, submit_all
 from producers.replay_partition import Bounds, Interrupted, PartitionResult, Replayer, Task
 from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, full_name
 from stratum_lab.errors import IntegrityError
@@ -220,8 +219,6 @@ class _Worker:
     @classmethod
     def begin(cls, settings: Settings, count: Any, stop: Any) -> None:
         """Runs once in each process. Any: multiprocessing's synchronised types are not importable names."""
-        # Ctrl-C reaches the whole process group; the parent decides and tells through `stop`.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
         def on_messages(number: int) -> None:
             if stop.is_set():
@@ -244,28 +241,26 @@ class _Worker:
 def _in_processes(
     settings: Settings, tasks: Sequence[Task], summary: ReplaySummary, advance: Callable[[int], None]
 ) -> None:
-    # spawn: librdkafka's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    count, stop = context.Value("q", 0), context.Event()
+    count, stop = CONTEXT.Value("q", 0), CONTEXT.Event()
     largest_first = sorted(tasks, key=lambda t: messages([t]), reverse=True)
-    pool = ProcessPoolExecutor(summary.processes, context, _Worker.begin, (settings, count, stop))
     shown = 0
     try:
-        waiting: set[Future[PartitionResult]] = {pool.submit(_Worker.work, t) for t in largest_first}
-        while waiting:
-            done, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-            for future in done:
-                summary.total.add(future.result())
-            advance(count.value - shown)
-            shown = count.value
+        with pool(summary.processes, _Worker.begin, (settings, count, stop)) as workers:
+            try:
+                waiting = set(submit_all(workers, _Worker.work, largest_first))
+                while waiting:
+                    done, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        summary.total.add(future.result())
+                    advance(count.value - shown)
+                    shown = count.value
+            finally:
+                stop.set()
     except BrokenProcessPool as exc:
         raise IntegrityError(
             "a replay process died, perhaps for lack of memory; nothing was promoted for its partition",
             remedy="run it again with fewer --processes",
         ) from exc
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def differences_by_kind(summary: ReplaySummary) -> Mapping[str, int]:

@@ -145,8 +145,11 @@ def parse_line(line: bytes) -> Event:
         reason = "bad_field" if "timestamp_ns" in obj else "missing_field"
         raise InvalidLine(reason, f"field timestamp_ns is {str(stamp)[:80]!r}, expected an integer of nanoseconds")
     extra: dict[str, Any] = {} if obj.keys() <= _KNOWN else {k: v for k, v in obj.items() if k not in _KNOWN}
-    source = None if get("source_node") is None else _node(obj, "source_node", extra)
-    target = None if get("target_node") is None else _node(obj, "target_node", extra)
+    source, target = get("source_node"), get("target_node")
+    if source is not None:
+        source = (strict and _whole_node(source)) or _node(obj, "source_node", extra)
+    if target is not None:
+        target = (strict and _whole_node(target)) or _node(obj, "target_node", extra)
     framework, edge_type, parent = get("framework"), get("edge_type"), get("parent_event_id")
     if not (strict and type(framework) is str and framework):
         framework = _optional(obj, "framework", extra)
@@ -173,6 +176,15 @@ def _optional(obj: dict[str, Any], key: str, extra: dict[str, Any]) -> str | Non
     if value and _sound(value):
         return str(value)
     extra[key] = value
+    return None
+
+
+def _whole_node(value: Any) -> Node | None:
+    """The usual node, with all three members and nothing else; None for any other."""
+    if type(value) is dict and len(value) == len(_NODE_KEYS):
+        node_id, node_type, name = value.get("node_id"), value.get("node_type"), value.get("node_name")
+        if type(node_id) is type(node_type) is type(name) is str and node_id and node_type and name:
+            return Node(node_id, node_type, name)
     return None
 
 
