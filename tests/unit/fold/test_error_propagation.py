@@ -21,7 +21,8 @@ A, B, C = "crewai:A:a.py:1", "crewai:B:a.py:2", "crewai:C:a.py:3"
 
 
 def trace_of(*lines: dict[str, Any], n: int = 0) -> dict[str, Any]:
-    return record(list(lines))["error_propagation"][n]
+    trace: dict[str, Any] = record(list(lines))["error_propagation"][n]
+    return trace
 
 
 def test_a_path_holds_each_later_node_at_its_first_error() -> None:

@@ -73,6 +73,7 @@ def test_hosts_find_their_service_or_their_registrable_domain() -> None:
     table = services()
     assert table.of_domain("API.Stripe.com.") == "stripe"
     assert table.of_domain("a.b.example.com:8080") == "example.com"
+    assert table.of_domain("api.eu.example.co.uk") == "example.co.uk"
     assert table.of_domain("localhost") == "localhost"
     assert table.of_domain("10.0.0.12") == "10.0.0.12"
     assert table.of_domain("") == ""

@@ -74,6 +74,7 @@ CHOICE = {"routing_type": "speaker_selection"}
         ((R, W, "feeds_into"), [event("agent.task_start", W_RUN, input_source=R_RUN)],
          [event("agent.task_start", R_RUN, input_source=W_RUN), event("delegation.initiated", R_RUN, target=W_RUN)]),
         ((R, W, "feeds_into"), [event("routing.decision", R_RUN, source_node=R_RUN, selected_target=W_RUN)], []),
+        ((R, W, "feeds_into"), [event("edge.traversed", R_RUN, target=W_RUN)], []),
         ((P, Q, "feeds_into"),
          [event("routing.decision", TEAM, source_node=TEAM, selected_target=Q, previous_speaker=P, **CHOICE)],
          [event("routing.decision", TEAM, source_node=TEAM, selected_target=Q, **CHOICE)]),
@@ -180,6 +181,19 @@ def test_a_chain_and_a_cycle_of_steps_end() -> None:
         graph([*STEPS, of(other, "step")], [(a, b, "feeds_into") for a, b in edges]), [event("patcher.status")]
     )
     assert list(counts(rec)) == ["s5"]  # the drawn edge keeps its id, the joined one is the same triple
+
+
+def test_a_chain_of_two_steps_is_passed_through_on_both_sides() -> None:
+    other = "langgraph:again:g.py:9"
+    edges = [(START, STEP), (STEP, other), (other, END_)]
+    structure = graph([*STEPS, of(other, "step")], [(a, b, "feeds_into") for a, b in edges])
+    rec = record(structure, [route(a, b) for a, b in edges], [route(a, b) for a, b in edges[:2]])
+    assert counts(rec) == {"s1+s2+s3": 1}
+
+
+def test_a_chat_that_hands_over_through_a_step_is_not_emergent() -> None:
+    structure = graph([of(TEAM, "group_chat"), of(STEP, "step"), of(Q)], [])
+    assert record(structure, [route(TEAM, STEP), route(STEP, Q)])["emergent_edges"] == []
 
 
 def test_an_unpredicted_hand_over_through_a_step_is_emergent() -> None:
