@@ -46,8 +46,9 @@ class BrokerState:
             if found.status() == psutil.STATUS_ZOMBIE:
                 return None
             ours = abs(found.create_time() - self.started) < _CLOCK_SLACK_S
-            if ours and self.command is not None:
-                ours = shlex.join(found.cmdline()) == self.command
+            # A process that is just being started has no command line yet.
+            if ours and self.command is not None and (words := found.cmdline()):
+                ours = shlex.join(words) == self.command
             return found if ours else None
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -16,11 +17,13 @@ from stratum_lab.contract.topics import (
     RUN_STATUS,
     SCAN_GRAPHS,
 )
-from stratum_lab.errors import IntegrityError
+from stratum_lab.errors import BrokerUnavailable, IntegrityError
 from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.consumer import Consumer, Partition
 from stratum_lab.kafka.failures import translate, translated
 from stratum_lab.settings import Settings
+
+_SETTLE_PAUSE_S = 0.05
 
 CO_PARTITIONED = (RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, REPO_RECORDS, REPO_TOPOLOGY)
 """Topics that are joined by key and therefore need the same number of partitions."""
@@ -116,7 +119,29 @@ def _create(settings: Settings, new: list[NewTopic]) -> list[str]:
                 raise translate(exc.args[0], f"creating topic {name}") from exc
         else:
             created.append(name)
+    _wait_known(settings, [t.topic for t in new])
     return created
+
+
+def _wait_known(settings: Settings, full_topics: list[str]) -> None:
+    """Return when brokers list new topics with a leader for each partition; creating one returns before that."""
+    timeout_s = settings.kafka.request_timeout_s
+    deadline, client = time.monotonic() + timeout_s, admin(settings)
+    while True:
+        with translated("listing the topics"):
+            found = client.list_topics(timeout=timeout_s).topics
+        late = [
+            n
+            for n in full_topics
+            if n not in found or not found[n].partitions or any(p.leader < 0 for p in found[n].partitions.values())
+        ]
+        if not late:
+            return
+        if time.monotonic() > deadline:
+            raise BrokerUnavailable(
+                f"topic {late[0]} was created and has no leader after {timeout_s:g} s", remedy="stratum status"
+            )
+        time.sleep(_SETTLE_PAUSE_S)
 
 
 def create_shadow(settings: Settings, name: str, replay_id: str) -> str:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from stratum_lab.cli.doctor import CHECKS, doctor_app
 from stratum_lab.errors import EXIT_CONFIG, EXIT_OK
 
+pytestmark = pytest.mark.integration
+
 NOWHERE = "127.0.0.1:1"
 
 

@@ -14,6 +14,8 @@ from stratum_lab.errors import Backpressure, BrokerUnavailable, SettingsError
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.settings import BrokerSettings, KafkaSettings, Settings
 
+pytestmark = pytest.mark.integration
+
 MOCK: dict[str, Any] = {"test.mock.num.brokers": 3}
 NOWHERE = "127.0.0.1:1"
 
