@@ -27,7 +27,7 @@ class BrokerState:
         pid: Its process, or None when an engine or somebody else runs it.
         started: Creation time of that process, seconds since 1970; tells a reused pid from ours.
         container: Name of the container, for the docker back-end.
-        command: Command line of the process, quoted as for a shell; tells a reused pid from ours, too.
+        command: Command line it was started with, quoted as for a shell; tells a reused pid from ours, too.
     """
 
     backend: str
@@ -48,7 +48,8 @@ class BrokerState:
             ours = abs(found.create_time() - self.started) < _CLOCK_SLACK_S
             # A process that is just being started has no command line yet.
             if ours and self.command is not None and (words := found.cmdline()):
-                ours = shlex.join(words) == self.command
+                # The last argument names this home or address; the program before it may be a wrapper's choice.
+                ours = shlex.split(self.command)[-1] in words
             return found if ours else None
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None

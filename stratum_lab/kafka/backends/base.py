@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -20,6 +21,8 @@ STOP_GRACE_S = 30.0
 """A broker that has not ended this long after SIGTERM gets SIGKILL."""
 
 _KILL_WAIT_S = 10.0
+_EXEC_S = 2.0
+_EXEC_PAUSE_S = 0.005
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 LOG_FOLDER = "broker"
@@ -151,8 +154,12 @@ def spawn(backend: str, bootstrap: str, argv: Sequence[str], env: Mapping[str, s
         ],
         setsid=True,
     )
-    created = psutil.Process(pid).create_time()
-    return BrokerState(backend, bootstrap, pid, created, command=shlex.join(argv))
+    process = psutil.Process(pid)
+    # The kernel shows the new command line a moment after the start; notes are compared with it.
+    deadline = time.monotonic() + _EXEC_S
+    while process.status() != psutil.STATUS_ZOMBIE and not process.cmdline() and time.monotonic() < deadline:
+        time.sleep(_EXEC_PAUSE_S)
+    return BrokerState(backend, bootstrap, pid, process.create_time(), command=shlex.join(argv))
 
 
 def terminate(state: BrokerState, grace_s: float = STOP_GRACE_S) -> None:
