@@ -43,6 +43,8 @@ BATCH_BYTES = 128 * 1024 * 1024
 """Message bytes after which a transaction is written, unless a sink says otherwise."""
 POLL_S = 0.2
 RETRY_S = 1.0
+DENIALS = 5
+"""How often in a row a broker may deny an offset that it holds."""
 
 Offsets = Mapping[Partition, Stored]
 
@@ -123,7 +125,7 @@ class Loop:
         self._ids: dict[str, str] = {}
         self._next: dict[Partition, Stored] = {}
         self._bytes = 0
-        self._partitions = 0
+        self._position: dict[Partition, Stored] = {}
         self._since = 0.0
         self._observer = Observer(settings, sink.name, self._full, group_of(settings, sink.name), metrics_port)
 
@@ -142,7 +144,7 @@ class Loop:
             "enable.partition.eof": self._drain,
         }
         with Consumer(self._settings, None, start="error", overrides=overrides) as consumer:
-            self._partitions = len(start)
+            self._position = {where: Stored(offset, self._ids[where[0]]) for where, offset in start.items()}
             consumer.assign(start)
             self._observer.start(self._ids, start)
             try:
@@ -193,7 +195,20 @@ class Loop:
     def _compacted(self, topic: str) -> bool:
         return BY_NAME[base_name(self._settings.kafka.topic_prefix, topic)].cleanup == "compact"
 
+    def _check_all(self) -> None:
+        """Whether the log still holds what comes next, everywhere.
+
+        Raises:
+            LogIdentityChanged: It does not.
+        """
+        self._ids = topic_ids(self._settings, self._full)
+        for topic in self._full:
+            for partition, (low, high) in watermarks(self._settings, topic).items():
+                if (topic, partition) in self._position:
+                    self._check((topic, partition), self._position[topic, partition], low, high)
+
     def _work(self, consumer: Consumer) -> None:
+        denied = 0
         while not self._stop.is_set():
             if self._observer.trouble is not None:
                 raise self._observer.trouble
@@ -203,11 +218,22 @@ class Loop:
                 self._observer.failed(exc)
                 self._stop.wait(RETRY_S)
                 continue
+            except LogIdentityChanged as exc:
+                # A partition that has just got its leader may deny an offset it holds: ask what it holds now.
+                self._check_all()
+                denied += 1
+                if denied > DENIALS:
+                    raise
+                self._observer.failed(exc)
+                self._stop.wait(RETRY_S)
+                consumer.assign({p: s.next_offset for p, s in self._position.items()})
+                continue
+            denied = 0
             for m in messages:
                 self._take(m)
             if self._due():
                 self._flush(consumer)
-            if self._drain and len(consumer.ended) == self._partitions:
+            if self._drain and len(consumer.ended) == len(self._position):
                 break
         if self._next:
             self._flush(consumer, last=True)
@@ -224,7 +250,8 @@ class Loop:
                 self._letters.add(letter)
             self._sink.refuse(letter)
             self._observer.dead_letter(exc.reason)
-        self._next[m.topic, m.partition] = Stored(m.offset + 1, self._ids[m.topic])
+        where = (m.topic, m.partition)
+        self._next[where] = self._position[where] = Stored(m.offset + 1, self._ids[m.topic])
         self._bytes += len(m.value or b"")
 
     def _due(self) -> bool:

@@ -58,7 +58,7 @@ class Observer:
         self._errors = Counter(f"{area}_broker_errors_total", "Calls to the broker that failed.", registry=registry)
         self._rewound = Gauge(f"{area}_rewound_messages", "Messages read again at the last start.", registry=registry)
         self._lag = Gauge(f"{area}_lag_messages", "Messages in the log that are not stored.", registry=registry)
-        self._paused = Gauge(f"{area}_paused_info", "1 while the destination has no room.", registry=registry)
+        self._paused = Gauge(f"{area}_paused", "1 while the destination has no room.", registry=registry)
         self._committed = time.monotonic()
         age = Gauge(f"{area}_commit_age_seconds", "Seconds since the last transaction.", registry=registry)
         age.set_function(lambda: time.monotonic() - self._committed)

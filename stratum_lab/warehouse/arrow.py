@@ -35,8 +35,18 @@ class _Dictionary:
 _INDEXED = ("event_type", "emitter_run_id", "repo_url", "framework", "edge_type")
 
 
+ABSENT_AS_NULL = (
+    "SELECT * REPLACE (nullif(payload, '') AS payload, nullif(parent_event_id, '') AS parent_event_id,"
+    " nullif(stack_depth, -1) AS stack_depth)"
+)
+"""How the rows are read from the table of `events_table`, which keeps the batch's marks of absence."""
+
+
 def events_table(slices: Iterable[Slice]) -> Any:
-    """The rows of table `events`, as a pyarrow Table (untyped library) with that table's columns."""
+    """The rows of table `events`, as a pyarrow Table (untyped library) with that table's columns.
+
+    The columns of ABSENT_AS_NULL hold '' and -1 where the event has no such field: DuckDB turns them into nulls faster.
+    """
     strings, nodes, repos = _Dictionary(), _Dictionary(), _Dictionary()
     indexed: dict[str, list[int | None]] = {name: [] for name in _INDEXED}
     source: list[int | None] = []
@@ -48,10 +58,10 @@ def events_table(slices: Iterable[Slice]) -> Any:
     seqs: list[int] = []
     event_ids: list[str] = []
     stamps: list[int] = []
-    parents: list[str | None] = []
-    depths: list[int | None] = []
-    payloads: list[str | None] = []
-    extras: list[str | None] = []
+    parents: list[str] = []
+    depths: list[int] = []
+    payloads: list[str] = []
+    extras: dict[int, str] = {}
     for b, start, stop in slices:
         n = stop - start
         whole = n == b.count
@@ -69,14 +79,12 @@ def events_table(slices: Iterable[Slice]) -> Any:
         seqs.extend(range(b.first_seq + start, b.first_seq + stop))
         event_ids.extend(b.event_id if whole else b.event_id[start:stop])
         stamps.extend(b.timestamp_ns if whole else b.timestamp_ns[start:stop])
-        parents.extend(x or None for x in b.parent_event_id[start:stop])
-        depths.extend(None if x < 0 else x for x in b.stack_depth[start:stop])
-        payloads.extend(x or None for x in b.payload[start:stop])
-        at = len(extras)
-        extras.extend((None,) * n)
+        parents.extend(b.parent_event_id if whole else b.parent_event_id[start:stop])
+        depths.extend(b.stack_depth if whole else b.stack_depth[start:stop])
+        payloads.extend(b.payload if whole else b.payload[start:stop])
         for e in b.extra:
             if start <= e["index"] < stop:
-                extras[at + e["index"] - start] = e["json"]
+                extras[len(seqs) - stop + e["index"]] = e["json"]
 
     def dictionary(indices: Any, values: list[str | None]) -> Any:
         return pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.string()))
@@ -88,6 +96,7 @@ def events_table(slices: Iterable[Slice]) -> Any:
         return {f"{prefix}_node_{p}": dictionary(shared, [n[i] for n in nodes.index]) for i, p in enumerate(parts)}
 
     words = list(strings.index)
+    extra = pa.array([extras.get(i) for i in range(len(seqs))], pa.string()) if extras else pa.nulls(len(seqs))
     text = {name: dictionary(pa.array(values, pa.int32()), list(words)) for name, values in indexed.items()}
     return pa.table(
         {
@@ -108,6 +117,6 @@ def events_table(slices: Iterable[Slice]) -> Any:
             "emitter_run_id": text["emitter_run_id"],
             "repo_url": text["repo_url"],
             "payload": pa.array(payloads, pa.string()),
-            "extra": pa.array(extras, pa.string()),
+            "extra": extra,
         }
     )

@@ -21,7 +21,7 @@ import pyarrow as pa
 from stratum_lab.errors import Busy, DestinationFull
 from stratum_lab.observe import faults
 from stratum_lab.settings import Settings
-from stratum_lab.warehouse.arrow import Slice, events_table
+from stratum_lab.warehouse.arrow import ABSENT_AS_NULL, Slice, events_table
 from stratum_lab.warehouse.coverage import Coverage
 from stratum_lab.warehouse.database import open_writer, translate, translated
 from stratum_lab.warehouse.pending import DEAD_LETTER_KEY, AttemptKey, Entity, Pending
@@ -156,7 +156,7 @@ class Warehouse:
         con.execute("BEGIN")
         self._fence()
         if slices:
-            self._insert("events", events_table(slices))
+            self._insert("events", events_table(slices), ABSENT_AS_NULL)
             columns = ("repo_id", "run_number", "attempt", "first_seq", "last_seq")
             self._insert(
                 "event_ranges", pa.table(dict(zip(columns, map(list, zip(*ranges, strict=True)), strict=True)))
@@ -219,17 +219,18 @@ class Warehouse:
             self._known.popitem(last=False)
             self._all_known = False
 
-    def _insert(self, table: str, rows: Any) -> None:
+    def _insert(self, table: str, rows: Any, select: str = "SELECT *") -> None:
         self.con.register(_STAGE, rows)
         try:
-            self.con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_STAGE}")
+            self.con.execute(f"INSERT INTO {table} BY NAME {select} FROM {_STAGE}")
         finally:
             self.con.unregister(_STAGE)
 
     def _stage(self, table: str, rows: list[dict[str, Any]]) -> str:
         """Register rows under the columns of a table; returns a query of them in the table's types."""
         types = self._types[table]
-        columns = {c: [r.get(c) for r in rows] for c in types if any(c in r for r in rows)}
+        present: set[str] = set().union(*rows)
+        columns = {c: [r.get(c) for r in rows] for c in types if c in present}
         self.con.register(_STAGE, pa.table(columns))
         return "SELECT " + ", ".join(f'CAST("{c}" AS {types[c]}) AS "{c}"' for c in columns) + f" FROM {_STAGE}"
 
@@ -249,14 +250,16 @@ class Warehouse:
         rows = []
         for key, cover in work.items():
             row = {"run_id": run_ids.get(key), **pending.runs.get(key, {}), **dict(zip(RUN_KEY, key, strict=True))}
+            missing = cover.missing()
             row |= {
                 "state": cover.state,
                 "events_stored": cover.stored,
-                "missing_ranges": json.dumps(cover.missing()),
+                "missing_ranges": json.dumps(missing) if missing else "[]",
             }
             rows.append(row)
         query = self._stage("runs", rows)
-        columns = [c for c in self._types["runs"] if any(c in r for r in rows)]
+        present: set[str] = set().union(*rows)
+        columns = [c for c in self._types["runs"] if c in present]
         sets = ", ".join(f'"{c}" = coalesce(s."{c}", t."{c}")' for c in columns if c not in RUN_KEY)
         names = ", ".join(f'"{c}"' for c in columns)
         values = ", ".join(f's."{c}"' for c in columns)

@@ -188,9 +188,17 @@ def log_of(case: SinkCase, settings: Settings) -> str:
 
 @contextmanager
 def running(case: SinkCase, settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    """A sink that is stopped gracefully at the end; it must then exit with 0 in time."""
+    """A sink that has begun to read, and is stopped gracefully at the end; it must then exit with 0 in time."""
+    path = settings.home / f"{case.name}.log"
+    before = path.stat().st_size if path.is_file() else 0
     process = start(case, settings)
+
+    def started() -> bool:
+        assert process.poll() is None, log_of(case, settings)
+        return b"sink_started" in path.read_bytes()[before:]
+
     try:
+        wait_for(started, f"the {case.name} sink starts", CAUGHT_UP_S)
         yield process
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_S) == 0, log_of(case, settings)

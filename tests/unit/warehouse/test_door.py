@@ -24,8 +24,15 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", warehouse=WarehouseSettings(port=0))
 
 
-@pytest.fixture
-def served(settings: Settings) -> Iterator[tuple[Warehouse, Door]]:
+@pytest.fixture(scope="module")
+def served_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("served"), warehouse=WarehouseSettings(port=0))
+
+
+@pytest.fixture(scope="module")
+def served(served_settings: Settings) -> Iterator[tuple[Warehouse, Door]]:
+    """One door for all tests that do not change what is behind it."""
+    settings = served_settings
     warehouse = Warehouse(settings)
     pending = Pending()
     for b in batches(recorded(), 50):
@@ -89,29 +96,29 @@ ABUSES = [
 
 
 @pytest.mark.parametrize("query", READS)
-def test_readers_may_read(served: tuple[Warehouse, Door], settings: Settings, query: str) -> None:
-    with open_warehouse(settings) as reader:
+def test_readers_may_read(served: tuple[Warehouse, Door], served_settings: Settings, query: str) -> None:
+    with open_warehouse(served_settings) as reader:
         assert reader.through_door
         assert len(reader.sql(query)) > 0 or query.startswith("SUMMARIZE")
 
 
 @pytest.mark.parametrize("query", ABUSES)
 def test_the_server_itself_refuses_everything_else(
-    served: tuple[Warehouse, Door], settings: Settings, query: str
+    served: tuple[Warehouse, Door], served_settings: Settings, query: str
 ) -> None:
     """Asked without our reader, as any DuckDB client could."""
     con = connect_memory()
     with pytest.raises(Exception, match=r"Authorization failed|Cannot access file|does not exist|disabled"):
-        con.execute("FROM quack_query(?, ?, token := ?)", [served[1].uri, query, token_of(settings)]).fetchall()
+        con.execute("FROM quack_query(?, ?, token := ?)", [served[1].uri, query, token_of(served_settings)]).fetchall()
     assert con.execute(
-        "FROM quack_query(?, 'SELECT count(*) FROM events', token := ?)", [served[1].uri, token_of(settings)]
+        "FROM quack_query(?, 'SELECT count(*) FROM events', token := ?)", [served[1].uri, token_of(served_settings)]
     ).fetchone() == (len(recorded()),)
     con.close()
 
 
 @pytest.mark.parametrize("query", ABUSES)
-def test_our_reader_says_why_it_refuses(served: tuple[Warehouse, Door], settings: Settings, query: str) -> None:
-    with open_warehouse(settings) as reader, pytest.raises(UsageError):
+def test_our_reader_says_why_it_refuses(served: tuple[Warehouse, Door], served_settings: Settings, query: str) -> None:
+    with open_warehouse(served_settings) as reader, pytest.raises(UsageError):
         reader.sql(query)
 
 
@@ -123,17 +130,17 @@ def test_a_closed_file_is_read_only_too(settings: Settings, query: str) -> None:
         reader.sql(query)
 
 
-def test_an_attached_client_reads_and_cannot_write(served: tuple[Warehouse, Door], settings: Settings) -> None:
+def test_an_attached_client_reads_and_cannot_write(served: tuple[Warehouse, Door], served_settings: Settings) -> None:
     con = connect_memory()
-    con.execute(f"ATTACH '{served[1].uri}' AS w (TOKEN '{token_of(settings)}')")
+    con.execute(f"ATTACH '{served[1].uri}' AS w (TOKEN '{token_of(served_settings)}')")
     assert con.execute("SELECT count(*) FROM w.events").fetchone() == (len(recorded()),)
     with pytest.raises(Exception, match=r"Authorization failed|not supported|read-only"):
         con.execute("INSERT INTO w.sink_owner VALUES ('x', 9)")
     con.close()
 
 
-def test_a_wrong_token_is_refused(served: tuple[Warehouse, Door], settings: Settings) -> None:
-    wrong = settings.model_copy(update={"warehouse": WarehouseSettings(port=0, token=SecretStr("x" * 32))})
+def test_a_wrong_token_is_refused(served: tuple[Warehouse, Door], served_settings: Settings) -> None:
+    wrong = served_settings.model_copy(update={"warehouse": WarehouseSettings(port=0, token=SecretStr("x" * 32))})
     with Reader(wrong) as reader, pytest.raises(SettingsError, match="refused the token"):
         reader.sql("SELECT 1")
 
@@ -177,25 +184,26 @@ def test_a_door_of_a_dead_process_is_not_used(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT nothing FROM runs", "FROM nowhere", "", "SELECT 1/'x'"])
-def test_wrong_sql_is_a_usage_error(served: tuple[Warehouse, Door], settings: Settings, query: str) -> None:
-    with open_warehouse(settings) as reader, pytest.raises(UsageError):
+def test_wrong_sql_is_a_usage_error(served: tuple[Warehouse, Door], served_settings: Settings, query: str) -> None:
+    with open_warehouse(served_settings) as reader, pytest.raises(UsageError):
         reader.sql(query)
 
 
-def test_heavy_readers_do_not_stop_the_writer(served: tuple[Warehouse, Door], settings: Settings) -> None:
-    warehouse, _ = served
+def test_heavy_readers_do_not_stop_the_writer(settings: Settings) -> None:
+    warehouse = Warehouse(settings)
+    door = Door(warehouse.con, settings)
     stop = threading.Event()
 
     def abuse() -> None:
         with open_warehouse(settings) as reader:
             while not stop.is_set():
-                reader.sql("SELECT count(*) FROM range(20000) a, range(3000) b WHERE a.range % 7 = b.range % 5")
+                reader.sql("SELECT count(*) FROM range(20000) a, range(1000) b WHERE a.range % 7 = b.range % 5")
 
     readers = [threading.Thread(target=abuse) for _ in range(3)]
     for r in readers:
         r.start()
     try:
-        for n in range(2, 12):
+        for n in range(1, 11):
             pending = Pending()
             for b in batches(recorded(), 50, run=n):
                 pending.add_batch(b)
@@ -204,4 +212,6 @@ def test_heavy_readers_do_not_stop_the_writer(served: tuple[Warehouse, Door], se
         stop.set()
         for r in readers:
             r.join()
-    assert warehouse.con.execute("SELECT count(*) FROM events").fetchone() == (11 * len(recorded()),)
+    assert warehouse.con.execute("SELECT count(*) FROM events").fetchone() == (10 * len(recorded()),)
+    door.close()
+    warehouse.close()

@@ -226,3 +226,21 @@ def test_a_dead_letter_is_stored_once_per_place_and_stage(warehouse: Warehouse) 
 def test_columnar_batches_and_their_rows_agree() -> None:
     events = recorded()
     assert [e for b in batches(events, 9) for e in iter_events(b)] == events
+
+
+def test_what_the_columns_cannot_hold_is_kept_beside_them(warehouse: Warehouse) -> None:
+    lines = [
+        b'{"event_id":"e%d","timestamp_ns":1,"run_id":"r","repo_id":"u","event_type":"t"%s}' % (i, more)
+        for i, more in enumerate([b"", b',"odd":1', b"", b"", b',"stack_depth":-4', b""])
+    ]
+    parts = batches([parse_line(line) for line in lines], 6)
+    put(warehouse, *batches([parse_line(line) for line in lines], 2)[1:2])
+    put(warehouse, *parts)
+    assert warehouse.con.execute("SELECT seq, extra, payload, stack_depth FROM events ORDER BY seq").fetchall() == [
+        (1, None, None, None),
+        (2, '{"odd":1}', None, None),
+        (3, None, None, None),
+        (4, None, None, None),
+        (5, '{"stack_depth":-4}', None, None),
+        (6, None, None, None),
+    ]
