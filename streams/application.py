@@ -24,6 +24,7 @@ from stratum_lab.kafka.topics import ensure_topics, partition_counts, topic_ids
 from stratum_lab.observe import logs
 from stratum_lab.settings import Settings
 from streams import metrics
+from streams.credentials import credentials
 from streams.messages import SOURCES, Raw
 from streams.outlet import KafkaLog, KafkaOutlet
 from streams.owner import Owner, Where
@@ -162,6 +163,12 @@ class StreamsApp(faust.App):
     def _check_identity(self, part: Partition, high: Mapping[Where, int | None]) -> None:
         for topic in SOURCES:
             end = high.get((topic, part.number)) or 0
+            if topic in part.lost:
+                raise LogIdentityChanged(
+                    f"{topic} [{part.number}] begins at {part.low[topic]}; messages from {part.lost[topic]} on were "
+                    "deleted before they were folded",
+                    remedy="`stratum archive restore`, or set streams.app_id to a new name to go on without them",
+                )
             known, now = part.recovered_topics.get(topic), self._ids.get(topic)
             if (known and now and known != now) or part.next[topic] > end:
                 raise LogIdentityChanged(
@@ -274,6 +281,7 @@ def create_app(settings: Settings) -> StreamsApp:
     app = StreamsApp(
         s.app_id,
         broker=servers,
+        broker_credentials=credentials(settings.kafka.security),
         store="memory://",
         datadir=str(settings.faust_dir),
         autodiscover=False,

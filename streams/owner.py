@@ -22,6 +22,12 @@ from streams.partition import Partition
 SETTLE_SLICE = 20
 """Repositories derived between two turns of the event loop."""
 
+IDLE_SWEEPS = 1
+"""Sweeps without movement after which a partition with unread messages is read, when nothing at all is delivered."""
+
+BUSY_SWEEPS = 6
+"""The same while messages are delivered: Faust leaves a partition waiting while it works off others."""
+
 Where = tuple[str, int]
 """(catalogue name, partition)."""
 
@@ -69,7 +75,8 @@ class Owner:
         self._incomplete_after_s, self._alive, self._clock = incomplete_after_s, alive, clock
         self._locks: dict[int, asyncio.Lock] = {}
         self._checkpoint_lock = asyncio.Lock()
-        self._seen: dict[Where, int] = {}
+        self._seen: dict[Where, tuple[int, int]] = {}
+        self._delivered = self._delivered_before = 0
         self._restarted: set[int] = set()
 
     # Ownership
@@ -101,6 +108,7 @@ class Owner:
         Returns:
             False when it must go through `take_slowly`.
         """
+        self._delivered += 1
         part = self.partitions.get(number)
         if part is None:
             return True  # not ours any more; the next owner folds it
@@ -190,29 +198,32 @@ class Owner:
         Raises:
             StratumError: The log could not be read, or does not hold what was emitted.
         """
+        patience = BUSY_SWEEPS if self._delivered != self._delivered_before else IDLE_SWEEPS
+        self._delivered_before = self._delivered
         for number in list(self.partitions):
             part = self.partitions.get(number)
             if part is None:
                 continue
             async with self._locks[number]:
                 try:
-                    await self._sweep(part, ends)
+                    await self._sweep(part, ends, patience)
                 except Revoked:
                     log.info("partition went away during a repair", partition=number)
         for topic in SOURCES:
             lag = sum(max(0, ends.get((topic, n), 0) - p.next[topic]) for n, p in self.partitions.items())
             metrics.LAG.labels(topic).set(lag)
 
-    async def _sweep(self, part: Partition, ends: Mapping[Where, int]) -> None:
+    async def _sweep(self, part: Partition, ends: Mapping[Where, int], patience: int) -> None:
         if part.regressed:
             await self._from_start(part, ends)
         for topic in SOURCES:
             where = (topic, part.number)
             end, at = ends.get(where, 0), part.next[topic]
-            # Two sweeps without movement: Faust has nothing in flight for this partition.
-            if at < end and self._seen.get(where) == at:
+            before, sweeps = self._seen.get(where, (-1, 0))
+            sweeps = sweeps + 1 if at == before else 0
+            if at < end and sweeps >= patience:
                 await self._repair.forward(part, topic, min(end, at + AHEAD), "tail")
-            self._seen[where] = part.next[topic]
+            self._seen[where] = (part.next[topic], sweeps if part.next[topic] == at else 0)
         if part.refill:
             await self._repair.again(part, dict(part.refill))
         if all(part.next[topic] >= ends.get((topic, part.number), 0) for topic in SOURCES):

@@ -75,6 +75,7 @@ class Partition:
         self._dirty_graphs: dict[str, StoredGraph] = {}
         self._touched: set[str] = set()
         self._resend: set[str] = set()
+        self._counters = {name: metrics.MESSAGES.labels(name) for name in SOURCES}
         self._letters = Letters(prefix, number)
         self._outputs: dict[str, Output] = {}
         self.refill: dict[AttemptKey, int] = {}
@@ -83,6 +84,8 @@ class Partition:
         """Finished attempts that are not complete, and when they finished, milliseconds."""
         self.regressed = False
         """Whether state turned out older than what was emitted from it; the log must be folded from its start."""
+        self.lost: dict[str, int] = {}
+        """Offsets the log should still hold from, by topic, where it begins later than what was folded ends."""
         self.recovered_topics: dict[str, str] = {}
         """Identity of the topics when the mark was written."""
         self._mark = self._recover(epoch, dict(topics or {}))
@@ -116,6 +119,7 @@ class Partition:
         mark.finished, mark.events = finished, events
         self.recovered_topics = mark.topics
         mark.topics = topics or mark.topics
+        self.lost = {name: mark.next[name] for name in SOURCES if mark.next.get(name, self.low[name]) < self.low[name]}
         mark.next = {name: max(mark.next.get(name, self.low[name]), self.low[name]) for name in SOURCES}
         if self.regressed:
             self.restart_from_log()
@@ -133,7 +137,7 @@ class Partition:
     def fold(self, m: Raw) -> None:
         """Fold the message at `next`, or behind offsets that the log does not hold, and move `next` past it."""
         self.next[m.topic] = m.offset + 1
-        metrics.MESSAGES.labels(m.topic).inc()
+        self._counters[m.topic].inc()
         if m.value is None and m.topic == SCAN_GRAPHS:
             self._graph_removed(m)
             return

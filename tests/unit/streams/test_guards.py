@@ -24,6 +24,7 @@ from tests.support.streams import (
     finish,
     live,
     owner,
+    partition,
     repo_name,
     run,
     sample_events,
@@ -320,3 +321,23 @@ def test_a_record_that_is_not_valid_never_goes_downstream(monkeypatch: pytest.Mo
     assert [(x.reason, x.detail) for x in outlet.letters] == [("invalid_record", "a rate outside 0..1")]
     assert outlet.records == []
     assert outlet.topologies == {}
+
+
+def test_messages_deleted_before_they_were_folded_are_noticed() -> None:
+    log, outlet = log_of(0, finished=False), MemoryOutlet()
+    run(finish(owner(log, outlet), log))
+    assert partition(log, outlet).lost == {}
+    log.messages[RUN_EVENTS] = [log.messages[RUN_EVENTS][0]._replace(offset=7)]
+    assert partition(log, outlet).lost == {RUN_EVENTS: 1}
+
+
+def test_while_others_are_delivered_a_waiting_partition_is_not_read_too_soon() -> None:
+    log, outlet = log_of(0, 1, 2), MemoryOutlet()
+    own = owner(log, outlet)
+    for _ in range(6):
+        run(deliver(own, log.messages[RUN_STATUS], log))
+        run(own.sweep(log.ends()))
+    assert log.reads == 0
+    run(deliver(own, log.messages[RUN_STATUS], log))
+    run(own.sweep(log.ends()))
+    assert log.reads == 1
