@@ -204,9 +204,10 @@ class Importer:
     def _is_there(self, planned: PlannedRun, digest: str) -> bool:
         """Whether nothing is left to do: the run is there already, or must not be published."""
         before = self._known.get(planned.identity) if planned.identity is not None else None
-        if before is None or (before.content is None and not before.finished):
+        if before is None:
             return False
-        same = before.content == digest if before.content else before.run_id == _run_id(planned)
+        # What a runner published carries no digest; its execution id tells whether it is the same run.
+        same = before.content == digest if before.content else before.run_id == RecordedRun(planned).run_id
         if not same:
             assert planned.identity is not None
             self._summary.refused += 1
@@ -218,8 +219,8 @@ class Importer:
                 )
             )
             return True
-        if self._options.force:
-            return False
+        if self._options.force or not (before.finished or before.content):
+            return False  # wanted again, or a runner began it and its marker is what is missing
         self._summary.already_there += 1
         if not before.finished:
             self._summary.open_runs += 1
@@ -247,10 +248,6 @@ class Importer:
             self._publish(self._status_topic, marker.repo_id, marker, digest)
         self._held.clear()
         self._held_events = 0
-
-
-def _run_id(planned: PlannedRun) -> str:
-    return RecordedRun(planned).run_id
 
 
 def _opened(run: RecordedRun) -> RunStarted | None:

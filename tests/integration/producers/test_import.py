@@ -150,6 +150,17 @@ def test_a_run_that_a_runner_published_is_not_published_again(kafka_settings: Se
     assert imported(kafka_settings, tmp_path).refused == 1
 
 
+def test_files_of_another_run_than_the_one_a_runner_began_are_refused(kafka_settings: Settings, tmp_path: Path) -> None:
+    result_folder(tmp_path, [line(1)], metadata())
+    fields = {"repo_id": repo_id(URL), "run_number": 1, "attempt": 1}
+    with Producer(kafka_settings) as producer:
+        producer.send(RUN_STATUS, repo_id(URL), RunStarted(**fields, run_id="f" * 16))
+    assert imported(kafka_settings, tmp_path).refused == 1
+    with Producer(kafka_settings) as producer:
+        producer.send(RUN_STATUS, repo_id(URL), RunStarted(**fields, run_id=metadata()["run_id"]))
+    assert imported(kafka_settings, tmp_path).runs == 1
+
+
 def test_a_crash_never_leaves_a_finished_run_without_its_batches(
     kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
