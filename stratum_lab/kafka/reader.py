@@ -20,7 +20,7 @@ from stratum_lab.settings import Settings
 __all__ = ["RawMessage", "all_watermarks", "read_range", "read_ranges", "read_topic", "watermarks"]
 
 _FETCH = 1000
-_WAIT_S = 0.5
+_WAIT_S = 0.05
 _SETTLE_PAUSE_S = 0.1
 
 
