@@ -80,6 +80,7 @@ WANTED = (
     _Wanted("columns / rows, decode + fold, 22", "decode_fold.columnar.22", "decode_fold.rows.22", ("cpu",)),
     _Wanted("columns / rows, through Faust, 500", f"faust.columnar.{TOP}", f"faust.rows.{TOP}", ("cpu",)),
     _Wanted("warehouse writer, 500 events a message", f"writer.{TOP}", None, ("wall",), _RATE),
+    _Wanted("warehouse sink from Kafka, 500 events a message", f"sink.{TOP}", None, ("wall",)),
     _Wanted("warehouse writer / plain Arrow insert, 500", f"writer.{TOP}", f"plain.{TOP}", ("wall",), 0.5),
     _Wanted("import / json.loads + produce", "import.throughput", "loop.throughput", _BOTH),
 )
