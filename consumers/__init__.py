@@ -1,0 +1,1 @@
+"""Sinks: processes that read the log and write somewhere else; `loop.py` is what they share."""

@@ -31,6 +31,7 @@ _PID = re.compile(r"PID (\d+)")
 _FULL = (
     "no space left",
     "disk quota exceeded",
+    "file too large",
     "read-only file system",
     "input/output error",
     "max_temp_directory_size",
@@ -48,7 +49,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "storage_compatibility_version": "latest",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "checkpoint_threshold": "64MB",
         # Rows are found by their keys, never by their place; without it large inserts use every thread.
         "preserve_insertion_order": "false",
     }

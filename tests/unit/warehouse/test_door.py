@@ -15,7 +15,7 @@ from stratum_lab.errors import Busy, PrerequisiteError, SettingsError, StratumEr
 from stratum_lab.settings import Settings, WarehouseSettings
 from stratum_lab.warehouse import Door, Pending, Reader, Stored, Warehouse, open_warehouse
 from stratum_lab.warehouse.database import connect_memory
-from stratum_lab.warehouse.serve import token_of
+from stratum_lab.warehouse.serve import door_file, token_of
 from tests.unit.warehouse.test_writer import batches, recorded
 
 
@@ -172,15 +172,29 @@ def test_there_is_no_warehouse_yet(settings: Settings) -> None:
         open_warehouse(settings)
 
 
-def test_a_door_of_a_dead_process_is_not_used(settings: Settings) -> None:
+def test_a_door_that_nobody_answers_is_not_used(settings: Settings) -> None:
     Warehouse(settings).close()
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    settings.warehouse_path.with_name("warehouse.duckdb.door.json").write_text(f'{{"uri": "quack:x", "pid": {child}}}')
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        uri = f"quack:127.0.0.1:{gone.getsockname()[1]}"
+    door_file(settings).write_text(f'{{"uri": "{uri}", "pid": {os.getpid()}}}')
     with open_warehouse(settings) as reader:
         assert not reader.through_door
+
+
+def test_two_hundred_connections_do_not_stop_the_writer(settings: Settings) -> None:
+    warehouse = Warehouse(settings)
+    door = Door(warehouse.con, settings)
+    port = int(door.uri.rpartition(":")[2])
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    pending = Pending()
+    for b in batches(recorded(), 50):
+        pending.add_batch(b)
+    written = warehouse.write(pending, {("t", 0): Stored(1, "id")})
+    for connection in idle:
+        connection.close()
+    assert written.events == len(recorded())
+    door.close()
+    warehouse.close()
 
 
 @pytest.mark.parametrize("query", ["SELEC 1", "SELECT nothing FROM runs", "FROM nowhere", "", "SELECT 1/'x'"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from stratum_lab.contract.events import EventBatch, RunFinished, RunStarted
 from stratum_lab.contract.events.batch import BatchBuilder, iter_events
 from stratum_lab.contract.events.dead_letter import DeadLetter
 from stratum_lab.contract.events.lines import Event, parse_line
-from stratum_lab.errors import Busy, IntegrityError
+from stratum_lab.errors import Busy, DestinationFull, IntegrityError
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse.pending import Pending
 from stratum_lab.warehouse.writer import Stored, Warehouse
@@ -244,3 +245,27 @@ def test_what_the_columns_cannot_hold_is_kept_beside_them(warehouse: Warehouse) 
         (5, '{"stack_depth":-4}', None, None),
         (6, None, None, None),
     ]
+
+
+def test_a_file_that_cannot_grow_pauses_and_goes_on_when_it_can(settings: Settings) -> None:
+    """A size limit of the process is the full disk that every machine can have."""
+    warehouse = Warehouse(settings)
+    put(warehouse, *batches(recorded(), 5, run=1), offset=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = max(p.stat().st_size for p in settings.home.iterdir())
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, hard))
+        with pytest.raises(DestinationFull):
+            for run in range(2, 60):
+                put(warehouse, *batches(recorded(), 5, run=run), offset=run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    if warehouse.con is None:
+        warehouse.open()
+    stored = warehouse.offsets()["run.events", 0].next_offset
+    assert stored < 60
+    for run in range(stored, 60):
+        put(warehouse, *batches(recorded(), 5, run=run), offset=run)
+    found = warehouse.con.execute("SELECT count(*), count(DISTINCT (run_number, seq)) FROM events").fetchone()
+    assert found == (59 * len(recorded()),) * 2
+    warehouse.close()
