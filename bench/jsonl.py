@@ -34,7 +34,8 @@ _PARSERS: dict[str, Callable[[bytes], Any]] = {"json": json.loads, "orjson": orj
 _NODE_KEYS = ("node_id", "node_type", "node_name")
 
 
-def _as_it_is(payload: Any) -> Any:  # Any: open JSON
+def as_it_is(payload: Any) -> Any:
+    """Stands in for the fold's payload parser: what comes is parsed already. Any: open JSON."""
     return payload if type(payload) is dict else {}
 
 
@@ -44,7 +45,7 @@ def read_batch(data: bytes, loads: Callable[[bytes], Any]) -> EventBatch:
     nodes: dict[tuple[Any, ...], int] = {}
     types, ids, stamps, parents = list[int](), list[str](), list[int](), list[str]()
     source, target = list[int](), list[int]()
-    payloads: list[Any] = []  # parsed payloads stand where text is expected, see `_as_it_is`
+    payloads: list[Any] = []  # parsed payloads stand where text is expected, see `as_it_is`
     for line in data.split(b"\n"):
         if not line:
             continue
@@ -87,7 +88,7 @@ def read_batch(data: bytes, loads: Callable[[bytes], Any]) -> EventBatch:
 def build(folder: Path, parser: str, records: bool) -> Sample:
     """Fold every run of the result folders."""
     loads = _PARSERS[parser]
-    vars(handlers)["parse"] = _as_it_is  # our fold parses text; here it is handed objects
+    vars(handlers)["parse"] = as_it_is  # our fold parses text; here it is handed objects
     repos = [
         [(f.read_bytes(), m.read_bytes()) for f, m in _runs(path)] for path in sorted(folder.iterdir()) if path.is_dir()
     ]
