@@ -10,7 +10,7 @@ import secrets
 import signal
 import time
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import faust
 from faust.types import TP
@@ -54,6 +54,13 @@ def end_process(exc: BaseException) -> NoReturn:
     os._exit(code)
 
 
+class Unsettled(NamedTuple):
+    """Since when, on the monotonic clock, partitions are awaited, and how much was replayed then."""
+
+    since: float
+    replayed: int
+
+
 class StreamsApp(faust.App):
     """Faust application that folds runs into records.
 
@@ -65,6 +72,7 @@ class StreamsApp(faust.App):
     stratum: Settings
     folded: StateTable
     owner: Owner | None = None
+    _unsettled: Unsettled | None = None
 
     def _new_transport(self) -> CheckpointTransport:
         return CheckpointTransport(self.conf.broker_consumer, self)
@@ -78,6 +86,7 @@ class StreamsApp(faust.App):
         except StratumError as exc:
             end_process(exc)
         self._pulse_at = time.monotonic()
+        self._unsettled = Unsettled(time.monotonic(), 0)
         self.add_future(self.pulse())  # tasks of the application start only after the first recovery
         if self.stratum.streams.metrics_port:
             start_http_server(self.stratum.streams.metrics_port)
@@ -121,6 +130,7 @@ class StreamsApp(faust.App):
         self.owner.disown([n for n in self.owner.partitions if n not in numbers or self._is_fresh(n)])
         fresh = sorted(n for n in numbers if self._is_fresh(n))
         self.owner.suspended = False
+        self._unsettled = None
         if not fresh:
             return
         records = full_name(self.stratum.kafka.topic_prefix, REPO_RECORDS)
@@ -179,6 +189,7 @@ class StreamsApp(faust.App):
 
     async def revoked(self) -> None:
         """Make a last checkpoint while the partitions are still ours."""
+        self._unsettled = Unsettled(time.monotonic(), self.folded.replayed)
         if self.owner is None or not self.owner.partitions:
             return
         try:
@@ -214,11 +225,22 @@ class StreamsApp(faust.App):
         supervisor = os.environ.get(SUPERVISOR_ENV)
         while not self.should_stop:
             self.check_pulse()
+            self._check_settling()
             if supervisor and str(os.getppid()) != supervisor:
                 log.warning("the supervisor is gone; stopping")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             await asyncio.sleep(PULSE_S)
+
+    def _check_settling(self) -> None:
+        """End a process that waits for partitions or their changelog without progress; Faust can hang there."""
+        waiting, now = self._unsettled, time.monotonic()
+        if waiting is None:
+            return
+        if self.folded.replayed != waiting.replayed:
+            self._unsettled = Unsettled(now, self.folded.replayed)
+        elif now - waiting.since > self.stratum.streams.stuck_after_s:
+            end_process(GapDetected(f"no partitions and no progress in recovery for {now - waiting.since:.0f} s"))
 
     async def sweeps(self) -> None:
         """Sweep for ever; an exception ends the process."""

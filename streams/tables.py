@@ -31,6 +31,8 @@ class StateTable(faust.Table[bytes, bytes]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shards: dict[int, dict[bytes, bytes]] = {}
+        self.replayed = 0
+        """Changelog entries taken in so far."""
         self._generation = -1
 
     async def on_rebalance(
@@ -56,6 +58,7 @@ class StateTable(faust.Table[bytes, bytes]):
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Take replayed values in; of two of one key, the one of the higher rank stays, the later one of equals."""
         for event in batch:
+            self.replayed += 1
             key, value = event.message.key, event.message.value
             if key is not None:
                 codecs.merge(self.shards.setdefault(event.message.partition, {}), key, value)

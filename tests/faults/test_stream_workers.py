@@ -5,11 +5,23 @@ from __future__ import annotations
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from stratum_lab.settings import Settings
-from tests.support.trial import WORKER, Load, processes, soak, trial_settings, verify
+from tests.support.kafka import settings_at
+from tests.support.trial import (
+    SESSION_S,
+    WORKER,
+    Load,
+    processes,
+    soak,
+    some_folded,
+    trial_settings,
+    verify,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -82,3 +94,34 @@ def test_a_storm_of_kills_loses_and_doubles_nothing(kafka_settings: Settings, se
                 running.start(name, WORKER)
         producing.join()
         print(f"storm, seed {seed}: {verify(settings, running, timeout_s=150)}")
+
+
+def test_a_worker_that_stood_still_while_another_took_over_changes_nothing(kafka_settings: Settings) -> None:
+    settings = trial_settings(kafka_settings)
+    _, load = drawn(301)
+    with processes(settings) as running:
+        running.start("a", WORKER)
+        producing = load.in_background(settings, SECONDS)
+        wait_until("the first worker has committed", lambda: some_folded(settings), 40)
+        running.start("b", WORKER)
+        running.send_signal("a", signal.SIGSTOP)
+        wait_until("the second worker took over", lambda: "partitions recovered" in running.log_text("b"), 60)
+        time.sleep(SESSION_S)
+        running.send_signal("a", signal.SIGCONT)
+        producing.join()
+        print(f"zombie: {verify(settings, running)}")
+        assert "stood still" in running.log_text("a")
+
+
+def test_a_worker_without_partitions_takes_over_when_the_other_is_killed(kafka: str, tmp_path: Path) -> None:
+    settings = trial_settings(settings_at(kafka, tmp_path / "home", partitions=1))
+    _, load = drawn(302)
+    with processes(settings) as running:
+        for name in ("a", "b", "c"):
+            running.start(name, WORKER)
+        producing = load.in_background(settings, SECONDS / 2)
+        wait_until("somebody has committed", lambda: some_folded(settings), 60)
+        busy = [n for n in running.names() if '"partitions": [0]' in running.log_text(n)]
+        running.stop(busy[-1])
+        producing.join()
+        print(f"standby: {verify(settings, running)}")

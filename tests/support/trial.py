@@ -47,7 +47,12 @@ def soak(short: float, long: float) -> float:
 
 def trial_settings(settings: Settings, **streams: object) -> Settings:
     """Settings of a trial: an application id of its own, and short times."""
-    own = {"app_id": f"trial-{uuid.uuid4().hex[:8]}", "session_timeout_s": SESSION_S, "sweep_interval_s": 2.0}
+    own = {
+        "app_id": f"trial-{uuid.uuid4().hex[:8]}",
+        "session_timeout_s": SESSION_S,
+        "sweep_interval_s": 2.0,
+        "stuck_after_s": 30.0,
+    }
     return settings.model_copy(update={"streams": StreamsSettings.model_validate(own | streams)})
 
 
@@ -227,6 +232,14 @@ def all_folded(settings: Settings) -> bool:
     except StratumError:
         return False
     return True
+
+
+def some_folded(settings: Settings) -> bool:
+    """Whether the workers committed anything at all."""
+    try:
+        return any(committed(settings, settings.streams.app_id, (RUN_EVENTS,)).values())
+    except StratumError:
+        return False
 
 
 def final_records(settings: Settings) -> dict[str, BehavioralRecord]:
