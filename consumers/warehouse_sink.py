@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from consumers.loop import Limits, Offsets, run_service
 from stratum_lab.contract.events import (
     BehavioralRecord,
@@ -22,12 +24,16 @@ from stratum_lab.contract.topics import (
     base_name,
 )
 from stratum_lab.errors import DecodeError, DestinationFull
+from stratum_lab.fold import validate_record
 from stratum_lab.kafka.codec import codec
 from stratum_lab.kafka.consumer import RawMessage
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Door, Pending, Warehouse
 
 NAME = "warehouse"
+TIERS = range(128)
+"""Tiers that fit their column; 0 to 2 are in use."""
+MAX_SEQ = 2**62
 
 
 class WarehouseSink:
@@ -83,12 +89,19 @@ class WarehouseSink:
             raise DecodeError("invalid", f"{type(decoded).__name__}: {type(exc).__name__}: {exc}") from exc
 
     def _put(self, decoded: Message) -> None:
+        """What does not fit its column is refused here: in a transaction it would stop everything beside it."""
         pending = self._pending
+        if isinstance(decoded, (EventBatch, RunFinished)) and decoded.tier not in TIERS:
+            raise ValueError(f"tier {decoded.tier}, expected {TIERS.start} to {TIERS.stop - 1}")
         if isinstance(decoded, EventBatch):
+            if decoded.last_seq > MAX_SEQ:
+                raise ValueError(f"last seq {decoded.last_seq}, at most {MAX_SEQ}")
             pending.add_batch(decoded)
         elif isinstance(decoded, (RunStarted, RunFinished)):
             pending.add_run(decoded)
         elif isinstance(decoded, BehavioralRecord):
+            if problems := validate_record(orjson.loads(decoded.record)):
+                raise ValueError("; ".join(problems))
             pending.add_record(decoded)
         elif isinstance(decoded, TopologyMetrics):
             pending.add_topology(decoded)

@@ -40,6 +40,23 @@ ABSENT_AS_NULL = (
     " nullif(stack_depth, -1) AS stack_depth)"
 )
 """How the rows are read from the table of `events_table`, which keeps the batch's marks of absence."""
+ODD_JSON_AS_TEXT = ABSENT_AS_NULL.replace(
+    "nullif(payload, '') AS payload",
+    "CASE WHEN payload = '' THEN NULL WHEN json_valid(payload) THEN payload ELSE to_json(payload) END AS payload,"
+    " CASE WHEN extra IS NULL OR json_valid(extra::VARCHAR) THEN extra::VARCHAR"
+    " ELSE to_json(extra::VARCHAR) END AS extra",
+)
+"""The same for rows whose JSON DuckDB does not take (a lone surrogate): it is kept as a JSON string of the text."""
+
+LATEST_NS = 9_214_646_400_000_000_000
+"""Time stamps beyond this (the year 2262, 1677 when negative) cannot be shown and are stored as null."""
+
+
+def _times(stamps: list[int]) -> Any:
+    if stamps and not -LATEST_NS <= min(stamps) <= max(stamps) <= LATEST_NS:
+        shown = [s if -LATEST_NS <= s <= LATEST_NS else None for s in stamps]
+        return pa.array(shown, pa.int64()).cast(pa.timestamp("ns"))
+    return pa.array(stamps, pa.int64()).cast(pa.timestamp("ns"))
 
 
 def events_table(slices: Iterable[Slice]) -> Any:
@@ -106,7 +123,7 @@ def events_table(slices: Iterable[Slice]) -> Any:
             "seq": pa.array(seqs, pa.int64()),
             "tier": pa.array(tiers, pa.int8()),
             "event_id": pa.array(event_ids, pa.string()),
-            "ts": pa.array(stamps, pa.int64()).cast(pa.timestamp("ns")),
+            "ts": _times(stamps),
             "event_type": text["event_type"],
             "framework": text["framework"],
             **node_columns("source", source),

@@ -21,7 +21,7 @@ import pyarrow as pa
 from stratum_lab.errors import Busy, DestinationFull
 from stratum_lab.observe import faults
 from stratum_lab.settings import Settings
-from stratum_lab.warehouse.arrow import ABSENT_AS_NULL, Slice, events_table
+from stratum_lab.warehouse.arrow import ABSENT_AS_NULL, ODD_JSON_AS_TEXT, Slice, events_table
 from stratum_lab.warehouse.coverage import Coverage
 from stratum_lab.warehouse.database import open_writer, translate, translated
 from stratum_lab.warehouse.pending import DEAD_LETTER_KEY, AttemptKey, Entity, Pending
@@ -52,6 +52,14 @@ class Written(NamedTuple):
 
 Offsets = Mapping[tuple[str, int], Stored]
 """(full topic, partition) -> how far it is stored."""
+
+
+def _cast(column: str, kind: str) -> str:
+    """A column in its type; text in a JSON column that is no JSON becomes a JSON string."""
+    if kind != "JSON":
+        return f'CAST("{column}" AS {kind}) AS "{column}"'
+    text = f'CAST("{column}" AS VARCHAR)'
+    return f'CASE WHEN {text} IS NULL OR json_valid({text}) THEN {text}::JSON ELSE to_json({text}) END AS "{column}"'
 
 
 class Warehouse:
@@ -123,7 +131,12 @@ class Warehouse:
         if self.con is None:
             self.open()
         try:
-            return self._transaction(pending, offsets)
+            try:
+                return self._transaction(pending, offsets, ABSENT_AS_NULL)
+            except duckdb.ConversionException:
+                # Text that DuckDB does not take as JSON is rare: it is looked for only when it was met.
+                self.con.execute("ROLLBACK")
+                return self._transaction(pending, offsets, ODD_JSON_AS_TEXT)
         except duckdb.Error as exc:
             error = translate(exc, f"writing to {self.path}")
             with suppress(duckdb.Error):  # the transaction is gone either way
@@ -133,7 +146,7 @@ class Warehouse:
                 self.close()
             raise error from exc
 
-    def _transaction(self, pending: Pending, offsets: Offsets) -> Written:
+    def _transaction(self, pending: Pending, offsets: Offsets, select: str) -> Written:
         # 1. What is new. 2. Rows. 3. State of the runs. 4. Offsets. 5. Commit. 6. Only then the memory of it.
         touched = {(b.repo_id, b.run_number, b.attempt) for b in pending.batches} | pending.runs.keys()
         work = self._coverage(touched)
@@ -156,7 +169,7 @@ class Warehouse:
         con.execute("BEGIN")
         self._fence()
         if slices:
-            self._insert("events", events_table(slices), ABSENT_AS_NULL)
+            self._insert("events", events_table(slices), select)
             columns = ("repo_id", "run_number", "attempt", "first_seq", "last_seq")
             self._insert(
                 "event_ranges", pa.table(dict(zip(columns, map(list, zip(*ranges, strict=True)), strict=True)))
@@ -232,7 +245,7 @@ class Warehouse:
         present: set[str] = set().union(*rows)
         columns = {c: [r.get(c) for r in rows] for c in types if c in present}
         self.con.register(_STAGE, pa.table(columns))
-        return "SELECT " + ", ".join(f'CAST("{c}" AS {types[c]}) AS "{c}"' for c in columns) + f" FROM {_STAGE}"
+        return f"SELECT {', '.join(_cast(c, types[c]) for c in columns)} FROM {_STAGE}"
 
     def _insert_rows(self, table: str, rows: list[dict[str, Any]]) -> None:
         if not rows:

@@ -269,3 +269,28 @@ def test_a_file_that_cannot_grow_pauses_and_goes_on_when_it_can(settings: Settin
     found = warehouse.con.execute("SELECT count(*), count(DISTINCT (run_number, seq)) FROM events").fetchone()
     assert found == (59 * len(recorded()),) * 2
     warehouse.close()
+
+
+def test_hostile_events_are_stored_and_harm_nobody(warehouse: Warehouse) -> None:
+    lines = [
+        b'{"event_id":"a","timestamp_ns":1,"run_id":"r","repo_id":"u","event_type":"t","payload":{"k":"v"}}',
+        b'{"event_id":"b","timestamp_ns":-9223372036854775808,"run_id":"r","repo_id":"u","event_type":"t"}',
+        b'{"event_id":"c","timestamp_ns":9223372036854775807,"run_id":"r","repo_id":"u","event_type":"t",'
+        b'"payload":{"lone":"\\ud800","nul":"\\u0000"},"odd":"\\udfff"}',
+        b'{"event_id":"d","timestamp_ns":4294967296000000000,"run_id":"r","repo_id":"u","event_type":"t"}',
+    ]
+    put(warehouse, *batches([parse_line(line) for line in lines], 9))
+    found = warehouse.con.execute(
+        "SELECT event_id, ts::VARCHAR, payload->>'$', extra IS NOT NULL FROM events ORDER BY seq"
+    ).fetchall()
+    assert found == [
+        ("a", "1970-01-01 00:00:00.000000001", '{"k":"v"}', False),
+        ("b", None, None, False),
+        ("c", None, '{"lone":"\\ud800","nul":"\\u0000"}', True),
+        ("d", "2106-02-07 06:28:16", None, False),
+    ]
+
+
+def test_metadata_that_is_no_json_is_kept_as_text(warehouse: Warehouse) -> None:
+    put(warehouse, RunStarted(repo_id="a" * 12, run_number=1, run_id="r", limits="not json"))
+    assert warehouse.con.execute("SELECT limits FROM runs").fetchone() == ('"not json"',)
