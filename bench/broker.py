@@ -66,7 +66,9 @@ def _settings(home: Path, bootstrap: str, prefix: str) -> Settings:
 
 
 def _stratum(verb: str, env: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-m", "stratum_lab.cli", verb], env=env, check=True, timeout=_UP_TIMEOUT_S)
+    # Its talk is not part of the result, which is on stdout.
+    command = [sys.executable, "-m", "stratum_lab.cli", verb]
+    subprocess.run(command, env=env, check=True, timeout=_UP_TIMEOUT_S, stdout=sys.stderr)
 
 
 def _free_port() -> int:

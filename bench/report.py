@@ -11,6 +11,8 @@ PARTS = {
     "d": "(d) warehouse",
     "e": "(e) import",
 }
+BUSY = 0.5
+"""Load per core at the start above which the tables warn."""
 _BASES = {"wall": "second", "cpu": "CPU second"}
 
 INTRO = """# Speed
@@ -34,7 +36,7 @@ smallest and largest in brackets. Compare within this page, not across machines.
 
 def text(result: dict[str, Any]) -> str:
     """The tables for a terminal."""
-    out = [f"machine: {_machine(result['machine'])}", ""]
+    out = [f"machine: {_machine(result['machine'])}", "", *_busy(result["machine"])]
     for part, title in PARTS.items():
         rows = _rows(result, part)
         if rows:
@@ -50,6 +52,7 @@ def markdown(result: dict[str, Any]) -> str:
     options = result["options"]
     out = [INTRO.format(repeat=options["repeat"], events=options["events"])]
     out += [f"Machine: {_machine(result['machine'])}. Measured {result['date']}.", ""]
+    out += _busy(result["machine"])
     out += ["## Targets and ratios", "", *_table(["", "measured", "target", ""], _comparisons(result)), ""]
     for part, title in PARTS.items():
         rows = _rows(result, part)
@@ -69,6 +72,12 @@ def _machine(facts: dict[str, Any]) -> str:
         f"{facts['cores']} cores ({facts['processor']}), {facts['system']}, Python {facts['python']}, {libraries}, "
         f"load average at the start {facts['load_average']}"
     )
+
+
+def _busy(facts: dict[str, Any]) -> list[str]:
+    if facts["load_average"] < BUSY * facts["cores"]:
+        return []
+    return ["Others were using this machine: wall times say little, ratios per CPU second more.", ""]
 
 
 def _rows(result: dict[str, Any], part: str) -> list[list[str]]:
