@@ -162,7 +162,7 @@ class Partition:
             Attempt, first and last sequence number of the batch, or None.
         """
         try:
-            message = self._codec.decode(m.value, m.headers, BY_NAME[m.topic].messages)
+            message = self._codec.decode_for_fold(m.value, m.headers, BY_NAME[m.topic].messages)
         except DecodeError:
             return None
         if not isinstance(message, EventBatch) or message.repo_id.encode() != m.key:
@@ -176,7 +176,7 @@ class Partition:
     def _decoded(self, m: Raw) -> EventBatch | RunStarted | RunFinished | StructuralGraph | None:
         """The message, or None and a dead letter."""
         try:
-            message = self._codec.decode(m.value, m.headers, BY_NAME[m.topic].messages)
+            message = self._codec.decode_for_fold(m.value, m.headers, BY_NAME[m.topic].messages)
         except DecodeError as exc:
             self._letters.refused(m, exc.reason, exc.message)
             return None
