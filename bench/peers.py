@@ -20,7 +20,9 @@ def measure(bench: Bench) -> None:
         for shape in bench.options.shapes():
             data = bench.input(shape)
             result = run_child(bench, "bench.bare", data.settings)
-            bench.record("c", f"bare.{shape.name}", f"bare loop, {shape.label}", sample_of(result))
+            bench.record("c", f"bare.{shape.name}", f"bare loop, {shape.label}", sample_of(result["from_first"]))
+            label = f"bare loop from the call on, {shape.label}"
+            bench.record("c", f"bare_call.{shape.name}", label, sample_of(result["from_call"]))
             for variant in ("reload", "cached"):
                 result = run_child(bench, "bench.quix", data.settings, str(data.runs), variant)
                 label = f"quixstreams with state ({variant}), {shape.label}"

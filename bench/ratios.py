@@ -61,6 +61,7 @@ _RATE = 200_000.0
 
 WANTED = (
     _Wanted("replay, 1 process, 500 events a message", f"replay.1.{TOP}", None, _BOTH, _RATE),
+    _Wanted("replay / bare loop, both from the call on, 500", f"replay.1.{TOP}", f"bare_call.{TOP}", _BOTH, 0.8),
     _Wanted("replay / bare loop, 500 events a message", f"replay.1.{TOP}", f"bare.{TOP}", _BOTH, 0.8),
     _Wanted("replay / JSON lines with json.loads", f"replay.1.{TOP}", "jsonl.json.fold.throughput", _BOTH, 1.8),
     _Wanted("replay / JSON lines with orjson.loads", f"replay.1.{TOP}", "jsonl.orjson.fold.throughput", _BOTH),

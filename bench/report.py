@@ -29,7 +29,8 @@ smallest and largest in brackets. Compare within this page, not across machines.
 - *Live path*: from the first folded event to all offsets committed, which happens after the records are acknowledged.
 - *quixstreams*: RocksDB state with changelog, commit every second, record and topology produced; `reload` reads the
   state for every message, `cached` keeps live objects as Faust's tables do.
-- *Bare loop*: confluent-kafka consume, decode, fold; no state, no output, no offsets.
+- *Bare loop*: confluent-kafka consume, decode, fold; no state, no output, no offsets; from its first message, or from
+  the call on as replay is measured.
 - *JSON lines*: files in memory, each line parsed once, payloads handed to the fold as objects.
 """
 
