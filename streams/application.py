@@ -10,21 +10,23 @@ import secrets
 import signal
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import faust
 from faust.types import TP
 from prometheus_client import start_http_server
 
 from stratum_lab.contract.topics import MAX_MESSAGE_BYTES, REPO_RECORDS, base_name, full_name
-from stratum_lab.errors import EXIT_TRY_LATER, GapDetected, IntegrityError, LogIdentityChanged, StratumError
+from stratum_lab.errors import GapDetected, IntegrityError, LogIdentityChanged, StratumError
 from stratum_lab.kafka.address import bootstrap
 from stratum_lab.kafka.codec import codec
 from stratum_lab.kafka.topics import ensure_topics, partition_counts, topic_ids
 from stratum_lab.observe import logs
 from stratum_lab.settings import Settings
 from streams import metrics
+from streams.agents.fold import attach
 from streams.credentials import credentials
+from streams.ending import end_process
 from streams.messages import SOURCES, Raw
 from streams.outlet import KafkaLog, KafkaOutlet
 from streams.owner import Owner, Where
@@ -44,14 +46,6 @@ STOP_FLUSH_S = 5.0
 PULSE_S = 0.5
 
 log = logs.get("streams.app")
-
-
-def end_process(exc: BaseException) -> NoReturn:
-    """End at once, without acknowledging anything: raising in an agent would acknowledge and skip its message."""
-    code = exc.exit_code if isinstance(exc, IntegrityError) else EXIT_TRY_LATER
-    log.error("the worker ends and is started again", error=str(exc), kind=type(exc).__name__, exc_info=exc)
-    logging.shutdown()
-    os._exit(code)
 
 
 class Unsettled(NamedTuple):
@@ -192,24 +186,27 @@ class StreamsApp(faust.App):
         self._unsettled = Unsettled(time.monotonic(), self.folded.replayed)
         if self.owner is None or not self.owner.partitions:
             return
-        try:
-            await asyncio.wait_for(self.owner.checkpoint(), STOP_FLUSH_S)
-        except TimeoutError:
+        # Not cancelled when time is up: its writes are on their way, and a failure among them must be seen.
+        last = asyncio.ensure_future(self._checkpoint(self.owner))
+        done, _ = await asyncio.wait({last}, timeout=STOP_FLUSH_S)
+        if not done:
             log.warning("no time for a last checkpoint; the next owner folds from the one before")
-        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
-            end_process(exc)
         self.owner.suspended = True
 
     async def checkpointed(self) -> Mapping[TP, int]:
         """Make a checkpoint; the offsets that may be committed then."""
         if self.owner is None:
             return {}
-        try:
-            await self.owner.checkpoint()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
-            end_process(exc)
+        await self._checkpoint(self.owner)
         prefix = self.stratum.kafka.topic_prefix
         return {TP(full_name(prefix, topic), number): at for (topic, number), at in self.owner.durable.items()}
+
+    @staticmethod
+    async def _checkpoint(owner: Owner) -> None:
+        try:
+            await owner.checkpoint()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
+            end_process(exc)
 
     # Watching
 
@@ -349,7 +346,5 @@ def create_app(settings: Settings) -> StreamsApp:
 
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.task(app.sweeps)
-    from streams.agents.fold import attach  # the agent needs the application; this is the composition root
-
     attach(app)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stratum_lab.contract.topics import full_name
+from streams.ending import end_process
 from streams.messages import SOURCES
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ def attach(app: StreamsApp) -> None:
     # Bytes in, so that what cannot be decoded is caught in our own code.
     @app.agent(topic, name="fold")
     async def fold(stream: Any) -> None:
-        from streams.application import end_process
-
         highwater = app.consumer.highwater
         async for event in stream.events():
             message = event.message
