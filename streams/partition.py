@@ -90,7 +90,8 @@ class Partition:
         """Identity of the topics when the mark was written."""
         self._mark = self._recover(epoch, dict(topics or {}))
         self.next = dict(self._mark.next)
-        self._mark_dirty = False
+        # The first checkpoint always comes: a former owner may have died between its last mark and its commit.
+        self._mark_dirty = True
 
     # Recovery
 

@@ -341,3 +341,11 @@ def test_while_others_are_delivered_a_waiting_partition_is_not_read_too_soon() -
     run(deliver(own, log.messages[RUN_STATUS], log))
     run(own.sweep(log.ends()))
     assert log.reads == 1
+
+
+def test_a_new_owner_commits_what_a_former_one_made_durable_and_did_not_commit() -> None:
+    log, outlet = log_of(0, 1, 2), MemoryOutlet()
+    run(finish(owner(log, outlet), log))
+    second = owner(log, outlet)
+    run(second.checkpoint())
+    assert second.durable == log.ends()
