@@ -23,6 +23,8 @@ from bench.inputs import ROOT
 from bench.ratios import compare
 from bench.stats import machine
 from stratum_lab.errors import StratumError
+from stratum_lab.observe import logs
+from stratum_lab.settings import LogSettings
 
 RESULTS = ROOT / "bench" / "results"
 DOCS = ROOT / "docs" / "bench.md"
@@ -87,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         DOCS.write_text(report.markdown(json.loads(args.docs.read_text(encoding="utf-8"))), encoding="utf-8")
         _say(f"wrote {DOCS}")
         return 0
+    logs.configure(LogSettings(level="warning"))
     facts, began = machine(), datetime.now(UTC)
     try:
         with broker(f"bench{uuid.uuid4().hex[:8]}.") as settings, tempfile.TemporaryDirectory() as folder:

@@ -25,6 +25,7 @@ from consumers.warehouse_sink import WarehouseSink
 from stratum_lab.contract.codec import Codec, Encoded
 from stratum_lab.contract.events import EventBatch
 from stratum_lab.contract.topics import RUN_EVENTS, RUN_STATUS
+from stratum_lab.observe import garbage
 from stratum_lab.settings import Settings, load
 from stratum_lab.warehouse import Pending, Stored, Warehouse
 from stratum_lab.warehouse.arrow import Slice, events_table
@@ -128,6 +129,7 @@ def run_once(settings: Settings, way: str, shape: Shape, folder: Path) -> Sample
     else:
         warehouse = Warehouse(settings, path=path)
         store = (plain if way == "plain" else writer)(warehouse, groups(settings, shape))
+    garbage.tune()  # as the sink's process does
     wall, cpu = time.perf_counter(), time.process_time()
     store()
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
