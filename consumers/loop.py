@@ -30,7 +30,7 @@ from stratum_lab.errors import (
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
 from stratum_lab.kafka.reader import watermarks
 from stratum_lab.kafka.topics import committed, ensure_topics, topic_ids
-from stratum_lab.observe import faults, logs
+from stratum_lab.observe import faults, garbage, logs
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Stored
 
@@ -317,6 +317,7 @@ def run_service(settings: Settings, make: Callable[[Settings], Sink], *, metrics
     before = {s: signal.signal(s, on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         sink = make(settings)
+        garbage.tune()
         try:
             Loop(settings, sink, stop, metrics_port=metrics_port).run()
         finally:

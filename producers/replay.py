@@ -21,6 +21,7 @@ from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS,
 from stratum_lab.errors import IntegrityError
 from stratum_lab.kafka.reader import all_watermarks
 from stratum_lab.kafka.topics import create_shadow, partition_count, partition_counts
+from stratum_lab.observe import garbage
 from stratum_lab.settings import Settings
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ class _Worker:
             with count.get_lock():
                 count.value += number
 
+        garbage.tune()
         cls.replayer = Replayer(settings, on_messages)
 
     @classmethod

@@ -20,18 +20,18 @@ from stratum_lab.contract.events import (
     TopologyMetrics,
 )
 from stratum_lab.contract.topics import BY_NAME, REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, full_name
-from stratum_lab.errors import BrokerUnavailable, DecodeError
+from stratum_lab.errors import DecodeError
 from stratum_lab.fold import Folder, Result, canonical_json, validate_record
 from stratum_lab.kafka.codec import codec
-from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
+from stratum_lab.kafka.consumer import Consumer, RawMessage
 from stratum_lab.kafka.producer import Producer
+from stratum_lab.kafka.reader import drain
 from stratum_lab.settings import Settings
 
 if TYPE_CHECKING:
     from producers.replay_warehouse import WarehouseTarget  # DuckDB and Arrow: slow to import in every process
 
 _FETCH = 200
-_WAIT_S = 0.02
 
 FETCH_OPTIONS = {
     "enable.partition.eof": True,
@@ -174,39 +174,14 @@ class Replayer:
         return out
 
     def _read(self, task: Task, bounds: Mapping[str, Bounds]) -> Iterator[RawMessage]:
-        prefix, timeout_s = self._settings.kafka.topic_prefix, self._settings.kafka.request_timeout_s
-        left: dict[Partition, int] = {
-            (full_name(prefix, name), task.partition): end for name, (start, end) in bounds.items() if start < end
-        }
-        if not left:
-            return
-        consumer = self._consumer
-        consumer.assign({(full_name(prefix, n), task.partition): b[0] for n, b in bounds.items() if b[0] < b[1]})
-        last = time.monotonic()
-        while left:
-            batch = consumer.consume_batch(_FETCH, _WAIT_S)
-            for m in batch:
-                where = (m.topic, m.partition)
-                end = left.get(where)
-                if end is None:
-                    continue
-                if m.offset < end:
-                    yield m
-                if m.offset >= end - 1:
-                    del left[where]
-            # Compaction and transactions leave holes: the last offset may hold no message.
-            over = [p for p in left if p in consumer.ended]
-            for where in over:
-                del left[where]
-            if batch or over:
-                last = time.monotonic()
-                self._on_messages(len(batch))
-            elif time.monotonic() - last > timeout_s:
-                raise BrokerUnavailable(
-                    f"nothing came from {next(iter(left))[0]} for {timeout_s:g} s", remedy="stratum status"
-                )
-            else:
-                self._on_messages(0)
+        prefix = self._settings.kafka.topic_prefix
+        return drain(
+            self._consumer,
+            {(full_name(prefix, name), task.partition): b for name, b in bounds.items()},
+            timeout_s=self._settings.kafka.request_timeout_s,
+            fetch=_FETCH,
+            progress=self._on_messages,
+        )
 
     def _fold(self, task: Task, out: PartitionResult) -> Iterator[Result]:
         folder = Folder()

@@ -14,6 +14,7 @@ from producers.recorded_run import plan
 from producers.records_build import BuildSummary, build, by_repository
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stderr
 from stratum_lab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS
+from stratum_lab.observe import garbage
 from stratum_lab.observe.logs import clean
 
 records_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -55,6 +56,7 @@ def build_records(
     Exit code 1 when a line is malformed, a run stays open, a file cannot be read or a record is invalid.
     """
     settings()
+    garbage.tune()
     summary = BuildSummary()
     began = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

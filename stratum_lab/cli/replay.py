@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from producers.replay import Options, ReplaySummary, differences_by_kind, replay
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stderr
 from stratum_lab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS, UsageError
+from stratum_lab.observe import garbage
 from stratum_lab.observe.logs import clean
 
 replay_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -76,6 +77,7 @@ def replay_records(
     derived record is invalid.
     """
     loaded = settings()
+    garbage.tune()
     replay_id = replay_id or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     if not replay_id.replace("-", "").replace("_", "").replace(".", "").isalnum() or not replay_id.isascii():
         raise UsageError(f"--id {clean(replay_id)!r} must be letters, digits, '.', '-' and '_'", remedy="leave it out")

@@ -13,6 +13,7 @@ from producers.importer import Options, Summary, run_import
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stderr
 from stratum_lab.contract.events.batch import MAX_BATCH_EVENTS
 from stratum_lab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PROBLEMS, StratumError
+from stratum_lab.observe import garbage
 from stratum_lab.observe.logs import clean
 from stratum_lab.settings import Settings
 
@@ -67,6 +68,7 @@ def import_runs(
     Exit code 1 when a run stays open, a line is malformed, or a file cannot be read or must not be published.
     """
     loaded = settings()
+    garbage.tune()
     summary = import_with_bar(loaded, dirs, Options(force=force, dry_run=dry_run, batch_events=batch_events))
     if as_json:
         emit_json({"import": summary.to_json()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
@@ -17,10 +17,10 @@ from stratum_lab.kafka.failures import SETTLING, translate, translated
 from stratum_lab.kafka.topics import cluster_id, partition_count
 from stratum_lab.settings import Settings
 
-__all__ = ["RawMessage", "all_watermarks", "read_range", "read_ranges", "read_topic", "watermarks"]
+__all__ = ["RawMessage", "all_watermarks", "drain", "read_range", "read_ranges", "read_topic", "watermarks"]
 
 _FETCH = 1000
-_WAIT_S = 0.05
+_WAIT_S = 0.02
 _SETTLE_PAUSE_S = 0.1
 
 
@@ -38,31 +38,58 @@ def read_ranges(
         BrokerUnavailable: Nothing came for `timeout_s`.
         LogIdentityChanged: The log does not hold the first offset any more, or ends before the last.
     """
+    if any(start < end for start, end in ranges.values()):
+        with Consumer(settings, None, start="error", overrides={"enable.partition.eof": True}) as consumer:
+            yield from drain(consumer, ranges, timeout_s=timeout_s)
+
+
+def drain(
+    consumer: Consumer,
+    ranges: Mapping[Partition, tuple[int, int]],
+    *,
+    timeout_s: float,
+    fetch: int = _FETCH,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[RawMessage]:
+    """As `read_ranges`, through a consumer of the caller's that has the property `enable.partition.eof`.
+
+    Args:
+        consumer: It is assigned these partitions and nothing else.
+        ranges: As in `read_ranges`.
+        timeout_s: Longest wait without any progress.
+        fetch: Messages taken at once, at most.
+        progress: Told how many messages came, also when none did.
+
+    Raises:
+        BrokerUnavailable: Nothing came for `timeout_s`.
+        LogIdentityChanged: The log does not hold the first offset any more, or ends before the last.
+    """
     left = {p: end for p, (start, end) in ranges.items() if start < end}
     if not left:
         return
-    with Consumer(settings, None, start="error", overrides={"enable.partition.eof": True}) as consumer:
-        consumer.assign({p: ranges[p][0] for p in left})
-        last = time.monotonic()
-        while left:
-            batch = consumer.consume_batch(_FETCH, min(_WAIT_S, timeout_s))
-            for m in batch:
-                where = (m.topic, m.partition)
-                end = left.get(where)
-                if end is None:
-                    continue
-                if m.offset < end:
-                    yield m
-                if m.offset >= end - 1:
-                    del left[where]
-            # Compacted topics and aborted transactions leave holes: the end may hold no message.
-            over = [p for p, end in left.items() if consumer.ended.get(p, 0) >= end]
-            for where in over:
+    consumer.assign({p: ranges[p][0] for p in left})
+    last = time.monotonic()
+    while left:
+        batch = consumer.consume_batch(fetch, min(_WAIT_S, timeout_s))
+        for m in batch:
+            where = (m.topic, m.partition)
+            end = left.get(where)
+            if end is None:
+                continue
+            if m.offset < end:
+                yield m
+            if m.offset >= end - 1:
                 del left[where]
-            if batch or over:
-                last = time.monotonic()
-            elif time.monotonic() - last > timeout_s:
-                raise _stopped(left, consumer.ended, timeout_s)
+        # Compacted topics and aborted transactions leave holes: the end may hold no message.
+        over = [p for p, end in left.items() if consumer.ended.get(p, 0) >= end]
+        for where in over:
+            del left[where]
+        if progress is not None:
+            progress(len(batch))
+        if batch or over:
+            last = time.monotonic()
+        elif time.monotonic() - last > timeout_s:
+            raise _stopped(left, consumer.ended, timeout_s)
 
 
 def _stopped(left: Mapping[Partition, int], ended: Mapping[Partition, int], timeout_s: float) -> StratumError:
