@@ -27,7 +27,7 @@ class BehavioralRecord(_Message):
     runs: list[CountedRun] = Field(description="The runs it was derived from, in run order.")
     source_partition: int = Field(description="Partition of the source topics; -1 when folded without a broker.")
     source_offset: int = Field(description="Highest folded offset of run.status; -1 without a broker.")
-    revision: int = Field(description="Number of this emission for the repository, from 1.")
+    revision: int = Field(description="Grows with every emission for the repository; not dense.")
     record: str = Field(description="The nine-key record, canonical JSON.")
 
 
@@ -50,7 +50,7 @@ class TopologyMetrics(_Message):
     """Topology of one repository: structural graph, run-time graph, differences and overlap."""
 
     repo_id: str = Field(description="12 hex; the message key.")
-    revision: int = Field(description="Number of this emission for the repository, from 1.")
+    revision: int = Field(description="Grows with every emission for the repository; not dense.")
     source_partition: int = Field(description="As in BehavioralRecord.")
     source_offset: int = Field(description="As in BehavioralRecord.")
     structural: GraphMetrics | None = Field(None, description="Of the structural graph, when known.")
