@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from typing import Any
 
 import pytest
 from fastavro import schemaless_reader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratum_lab.contract.codec import COLUMN_READER_BYTES, HEADER, Codec
@@ -18,7 +19,7 @@ from stratum_lab.contract.events.batch import MAX_BATCH_BYTES, MAX_BATCH_EVENTS,
 from stratum_lab.contract.events.lines import LINE_REASONS, MAX_LINE_BYTES, Event, Node, parse_line
 from stratum_lab.contract.lock import locked
 from stratum_lab.contract.topics import MAX_MESSAGE_BYTES
-from stratum_lab.errors import InvalidLine
+from stratum_lab.errors import DecodeError, InvalidLine
 from tests.support.messages import batch, events
 from tests.support.recorded import RUNS, RUNS_OTHER, line
 
@@ -256,3 +257,35 @@ def test_dictionaries_beyond_one_byte_indices_are_read_too() -> None:
     (one,) = build(rows)
     assert Codec().decode_for_fold(Codec().encode(one).value).strings == one.strings  # type: ignore[union-attr]
     assert Codec().decode(Codec().encode(one).value) == one
+
+
+def _outcome(value: bytes) -> EventBatch | None:
+    """What fastavro makes of a message, with the checks of the contract; None: refused."""
+    file = io.BytesIO(value)
+    file.seek(HEADER.size)
+    try:
+        fields: Any = schemaless_reader(file, locked().newest["EventBatch"].schema, None)
+    except (EOFError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error):
+        return None
+    found = EventBatch(**fields)
+    return None if file.tell() != len(value) or found.problem() is not None else found
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_damaged_batches_have_the_same_fate_as_with_fastavro(data: st.DataObject) -> None:
+    value = bytearray(Codec().encode(batch(500)).value)
+    for _ in range(data.draw(st.integers(1, 3), label="damages")):
+        at = data.draw(st.integers(HEADER.size, len(value) - 1), label="at")
+        value[at] = data.draw(st.integers(0, 255), label="byte")
+    damaged = bytes(value)
+    expected = _outcome(damaged)
+    for decode in (Codec().decode, Codec().decode_for_fold):
+        try:
+            found = decode(damaged)
+        except DecodeError:
+            assert expected is None
+            continue
+        assert isinstance(found, EventBatch)
+        assert expected is not None
+        assert list(iter_events(found)) == list(iter_events(expected))
