@@ -78,7 +78,7 @@ class RunFacts:
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, for a table or a file."""
-        return dataclasses.asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}  # asdict would copy every value, at ten times the cost
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -90,6 +90,9 @@ class RunFacts:
                 "frameworks": tuple(data.get("frameworks", ())),
             }
         )
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(RunFacts))
 
 
 def _frameworks(finished: RunFinished) -> tuple[str, ...]:
