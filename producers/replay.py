@@ -19,8 +19,9 @@ from producers.processes import CONTEXT, pool, submit_all
 from producers.replay_partition import Bounds, Interrupted, PartitionResult, Replayer, Task
 from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, full_name
 from stratum_lab.errors import IntegrityError
+from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.reader import all_watermarks
-from stratum_lab.kafka.topics import create_shadow, partition_count, partition_counts
+from stratum_lab.kafka.topics import create_shadows, partition_count, partition_counts
 from stratum_lab.observe import garbage
 from stratum_lab.settings import Settings
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 SOURCES = (SCAN_GRAPHS, RUN_STATUS, RUN_EVENTS)
 DERIVED = (REPO_RECORDS, REPO_TOPOLOGY)
+
+AT_ONCE = 4
+"""Partitions a process reads at once: enough to always have something fetched, few enough to hold their states."""
 
 _POLL_S = 0.2
 
@@ -101,18 +105,30 @@ def plan(settings: Settings, options: Options) -> list[Task]:
         IntegrityError: Topics that belong together have different numbers of partitions.
         BrokerUnavailable: The broker does not answer.
     """
+    prefix, client = settings.kafka.topic_prefix, admin(settings)
     compared = DERIVED if options.diff or options.promote else ()
-    # The ends of run.events come last, so that every marker within the bounds has its batches within them too.
-    marks = _bounds(settings, (*compared, SCAN_GRAPHS, RUN_STATUS)) | _bounds(settings, (RUN_EVENTS,))
-    live = {name: marks[name] for name in compared}
-    sources = {name: marks[name] for name in SOURCES}
-    counts = {name: len(found) for name, found in marks.items()}
+    shadowed = DERIVED if options.target == "shadow" else ()
+    existing = partition_counts(settings, client)
+    counts = {
+        n: existing.get(topic := full_name(prefix, n)) or partition_count(settings, topic)
+        for n in dict.fromkeys((*compared, *SOURCES, *shadowed))
+    }
     if len(set(counts.values())) > 1:
         raise IntegrityError(
             f"topics that are joined by key have different numbers of partitions: {counts}",
             remedy="recreate the topics that differ with the same number (kafka.partitions)",
         )
-    write_to = {n: create_shadow(settings, n, options.replay_id) for n in DERIVED} if options.target == "shadow" else {}
+    full = {full_name(prefix, n): n for n in (*compared, *SOURCES)}
+    marks: dict[str, dict[int, Bounds]] = {n: {} for n in full.values()}
+    # The ends of run.events come last, so that every marker within the bounds has its batches within them too.
+    found = all_watermarks(
+        settings, {f: counts[n] for f, n in full.items()}, last=(full_name(prefix, RUN_EVENTS),), client=client
+    )
+    for (topic, number), bounds in found.items():
+        marks[full[topic]][number] = bounds
+    live = {name: marks[name] for name in compared}
+    sources = {name: marks[name] for name in SOURCES}
+    write_to = create_shadows(settings, {n: counts[n] for n in shadowed}, options.replay_id, client)
     return [
         Task(
             partition=number,
@@ -126,17 +142,6 @@ def plan(settings: Settings, options: Options) -> list[Task]:
     ]
 
 
-def _bounds(settings: Settings, names: Sequence[str]) -> dict[str, dict[int, Bounds]]:
-    """Bounds of every partition of these topics, by catalogue name."""
-    full = {full_name(settings.kafka.topic_prefix, name): name for name in names}
-    existing = partition_counts(settings)
-    counts = {topic: existing.get(topic) or partition_count(settings, topic) for topic in full}
-    out: dict[str, dict[int, Bounds]] = {name: {} for name in names}
-    for (topic, number), bounds in all_watermarks(settings, counts).items():
-        out[full[topic]][number] = bounds
-    return out
-
-
 def _last(bounds: Bounds) -> int:
     return bounds[1] - 1 if bounds[1] > bounds[0] else -1
 
@@ -144,6 +149,13 @@ def _last(bounds: Bounds) -> int:
 def messages(tasks: Sequence[Task]) -> int:
     """How many messages the tasks will read, at most."""
     return sum(end - start for t in tasks for start, end in (*t.sources.values(), *t.live.values()))
+
+
+def groups(tasks: Sequence[Task], processes: int) -> list[list[Task]]:
+    """Tasks that are read together, at most AT_ONCE each, every process with as much to read as the others."""
+    number = max(processes, -(-len(tasks) // AT_ONCE))
+    largest_first = sorted(tasks, key=lambda t: messages([t]), reverse=True)
+    return [largest_first[i::number] for i in range(min(number, len(tasks)))]
 
 
 def replay(
@@ -201,11 +213,17 @@ def _here(
     replayer = Replayer(settings, advance, warehouse)
     done = False
     try:
-        for task in tasks:
-            total.add(replayer.replay(task))
+        for group in groups(tasks, 1):
+            for result in replayer.replay(group):
+                total.add(result)
         if warehouse is not None:
             warehouse.finish()
         done = True
+    except KeyboardInterrupt:
+        replayer.finish()
+        raise
+    else:
+        replayer.finish()
     finally:
         replayer.close()
         if warehouse is not None and not done:
@@ -231,25 +249,28 @@ class _Worker:
         cls.replayer = Replayer(settings, on_messages)
 
     @classmethod
-    def work(cls, task: Task) -> PartitionResult:
-        """Replay one partition in this process."""
+    def work(cls, tasks: Sequence[Task]) -> PartitionResult:
+        """Replay a few partitions in this process; the sum of those that were completed."""
         assert cls.replayer is not None
+        total = PartitionResult()
         try:
-            return cls.replayer.replay(task)
+            for result in cls.replayer.replay(tasks):
+                total.add(result)
         except Interrupted:
-            return PartitionResult(interrupted=True)
+            total.interrupted = True
+        cls.replayer.finish()
+        return total
 
 
 def _in_processes(
     settings: Settings, tasks: Sequence[Task], summary: ReplaySummary, advance: Callable[[int], None]
 ) -> None:
     count, stop = CONTEXT.Value("q", 0), CONTEXT.Event()
-    largest_first = sorted(tasks, key=lambda t: messages([t]), reverse=True)
     shown = 0
     try:
         with pool(summary.processes, _Worker.begin, (settings, count, stop)) as workers:
             try:
-                waiting = set(submit_all(workers, _Worker.work, largest_first))
+                waiting = set(submit_all(workers, _Worker.work, groups(tasks, summary.processes)))
                 while waiting:
                     done, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
                     for future in done:

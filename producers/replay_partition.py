@@ -1,12 +1,13 @@
-"""Replaying one partition: read its sources up to fixed ends, fold, derive, compare with live, write.
+"""Replaying partitions: read their sources up to fixed ends, fold, derive, compare with live, write.
 
-Runs in a worker process per core; a replayer keeps its consumer and producer from one partition to the next.
+Runs in a worker process per core. A few partitions are read at once; each is derived and freed when it is complete. A
+replayer keeps its consumer and producer from one group of partitions to the next.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,15 +24,16 @@ from stratum_lab.contract.topics import BY_NAME, REPO_RECORDS, REPO_TOPOLOGY, RU
 from stratum_lab.errors import DecodeError
 from stratum_lab.fold import Folder, Result, canonical_json, validate_record
 from stratum_lab.kafka.codec import codec
-from stratum_lab.kafka.consumer import Consumer, RawMessage
+from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import drain
+from stratum_lab.observe import garbage
 from stratum_lab.settings import Settings
 
 if TYPE_CHECKING:
     from producers.replay_warehouse import WarehouseTarget  # DuckDB and Arrow: slow to import in every process
 
-_FETCH = 200
+_FETCH = 50
 
 FETCH_OPTIONS = {
     "enable.partition.eof": True,
@@ -39,11 +41,11 @@ FETCH_OPTIONS = {
     "fetch.wait.max.ms": 50,
     "fetch.queue.backoff.ms": 5,  # its default of a second leaves the fold idle
     "queued.min.messages": 20_000,
-    "queued.max.messages.kbytes": 64 * 1024,
-    "fetch.message.max.bytes": 8 * 1024 * 1024,
+    "queued.max.messages.kbytes": 16 * 1024,
+    "fetch.message.max.bytes": 2 * 1024 * 1024,
     "check.crcs": False,
 }
-"""Large fetches, and a bounded queue of what is fetched and not yet folded."""
+"""A bounded queue of what is fetched and not yet folded; four times as much costs a quarter more CPU time."""
 
 Bounds = tuple[int, int]
 """First offset and the offset after the last."""
@@ -128,8 +130,19 @@ class Interrupted(Exception):
     """The replay was asked to stop."""
 
 
+class _Reading:
+    """A partition that is being read."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.folder = Folder()
+        self.out = PartitionResult()
+        self.live: dict[tuple[str, bytes], RawMessage] = {}  # newest by catalogue name and key
+        self.left = len(task.sources) + len(task.live)
+
+
 class Replayer:
-    """Replays partitions one after the other.
+    """Replays partitions, a few at once.
 
     Args:
         settings: Broker, prefix, codec.
@@ -147,80 +160,107 @@ class Replayer:
         self._consumer = Consumer(settings, None, start="error", overrides=FETCH_OPTIONS)
         self._producer: Producer | None = None
 
+    def finish(self) -> None:
+        """Wait until everything written so far is acknowledged.
+
+        Raises:
+            BrokerUnavailable: Some of it was not.
+        """
+        if self._producer is not None:
+            self._producer.flush()
+
     def close(self) -> None:
-        """Close the consumer; what was produced is flushed by each replay."""
+        """Close the consumer; what was produced is flushed by `finish`."""
         self._consumer.close()
 
-    def replay(self, task: Task) -> PartitionResult:
-        """Replay one partition.
+    def replay(self, tasks: Sequence[Task]) -> Iterator[PartitionResult]:
+        """Replay these partitions at once; each one's result comes when it is complete.
 
         Raises:
             BrokerUnavailable: Nothing came for the time a broker call may take.
             LogIdentityChanged: A topic was cut or recreated meanwhile.
-            Interrupted: `on_messages` asked to stop; nothing of this partition is written.
+            Interrupted: `on_messages` asked to stop; nothing of the partitions still without a result is written.
         """
+        prefix = self._settings.kafka.topic_prefix
+        readings = {task.partition: _Reading(task) for task in tasks}
+        names = {full_name(prefix, n): n for task in tasks for n in (*task.sources, *task.live)}
+        ranges = {
+            (full_name(prefix, name), task.partition): bounds
+            for task in tasks
+            for name, bounds in (*task.sources.items(), *task.live.items())
+        }
+        full: list[_Reading] = []
+
+        def complete(where: Partition) -> None:
+            reading = readings[where[1]]
+            reading.left -= 1
+            if not reading.left:
+                del readings[where[1]]
+                full.append(reading)
+
         began = time.process_time()
-        out = PartitionResult()
-        results = self._fold(task, out)
-        live = self._live(task, out) if task.live else {}
-        for result in results:
-            self._derived(task, result, live, out)
-        if task.live:
+        with garbage.paused():
+            for m in drain(
+                self._consumer,
+                ranges,
+                timeout_s=self._settings.kafka.request_timeout_s,
+                fetch=_FETCH,
+                progress=self._on_messages,
+                complete=complete,
+            ):
+                while full:
+                    yield self._derive(full.pop(), began)
+                    began = time.process_time()
+                self._take(readings[m.partition], names[m.topic], m)
+            while full:
+                yield self._derive(full.pop(), began)
+                began = time.process_time()
+
+    def _take(self, reading: _Reading, name: str, m: RawMessage) -> None:
+        """Fold one message, or keep it when it is a live value."""
+        if name in reading.task.live:
+            reading.live[name, m.key or b""] = m
+            return
+        out, warehouse = reading.out, self._warehouse
+        out.messages += 1
+        if m.value is None and name != RUN_EVENTS:
+            return  # a tombstone of scan.graphs: compaction has not run yet
+        decode = self._codec.decode_for_fold if warehouse is None else self._codec.decode
+        try:
+            message = decode(m.value, m.headers, BY_NAME[name].messages)
+        except DecodeError as exc:
+            out.poison[exc.reason] = out.poison.get(exc.reason, 0) + 1
+            return
+        if warehouse is not None:
+            warehouse.source(message)
+        if isinstance(message, EventBatch):
+            out.batches += 1
+            out.events += message.count
+            reading.folder.batch(message)
+        elif isinstance(message, RunFinished):
+            out.finished += 1
+            reading.folder.finished(message)
+        elif isinstance(message, StructuralGraph):
+            out.graphs += 1
+            reading.folder.graph(message)
+
+    def _derive(self, reading: _Reading, began: float) -> PartitionResult:
+        """Derive and write what a partition gives that has been read; `began` is when its share of CPU time did."""
+        task, out = reading.task, reading.out
+        with garbage.resumed():
+            live = self._live(reading)
+            for result in reading.folder.results():
+                self._derived(task, result, live, out)
             for (topic, _), message in live.items():
                 self._extra(task, topic, message, out)
-        if self._producer is not None:
-            self._producer.flush()
         out.cpu_seconds = time.process_time() - began
         return out
 
-    def _read(self, task: Task, bounds: Mapping[str, Bounds]) -> Iterator[RawMessage]:
-        prefix = self._settings.kafka.topic_prefix
-        return drain(
-            self._consumer,
-            {(full_name(prefix, name), task.partition): b for name, b in bounds.items()},
-            timeout_s=self._settings.kafka.request_timeout_s,
-            fetch=_FETCH,
-            progress=self._on_messages,
-        )
-
-    def _fold(self, task: Task, out: PartitionResult) -> Iterator[Result]:
-        folder = Folder()
-        events_topic = full_name(self._settings.kafka.topic_prefix, RUN_EVENTS)
-        expect = {full_name(self._settings.kafka.topic_prefix, name): BY_NAME[name].messages for name in task.sources}
-        warehouse = self._warehouse
-        decode = self._codec.decode_for_fold if warehouse is None else self._codec.decode
-        for m in self._read(task, task.sources):
-            out.messages += 1
-            if m.value is None and m.topic != events_topic:
-                continue  # a tombstone of scan.graphs: compaction has not run yet
-            try:
-                message = decode(m.value, m.headers, expect[m.topic])
-            except DecodeError as exc:
-                out.poison[exc.reason] = out.poison.get(exc.reason, 0) + 1
-                continue
-            if warehouse is not None:
-                warehouse.source(message)
-            if isinstance(message, EventBatch):
-                out.batches += 1
-                out.events += message.count
-                folder.batch(message)
-            elif isinstance(message, RunFinished):
-                out.finished += 1
-                folder.finished(message)
-            elif isinstance(message, StructuralGraph):
-                out.graphs += 1
-                folder.graph(message)
-        return folder.results()
-
-    def _live(self, task: Task, out: PartitionResult) -> dict[tuple[str, str], Derived]:
+    def _live(self, reading: _Reading) -> dict[tuple[str, str], Derived]:
         """Newest live value per topic and repository."""
-        prefix = self._settings.kafka.topic_prefix
-        names = {full_name(prefix, n): n for n in task.live}
-        newest: dict[tuple[str, bytes], RawMessage] = {}
-        for m in self._read(task, task.live):
-            newest[names[m.topic], m.key or b""] = m
+        out = reading.out
         found: dict[tuple[str, str], Derived] = {}
-        for (name, _), m in newest.items():
+        for (name, _), m in reading.live.items():
             if m.value is None:
                 continue
             try:

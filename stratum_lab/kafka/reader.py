@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stratum_lab.contract import topics
 from stratum_lab.errors import BrokerUnavailable, LogIdentityChanged, StratumError
@@ -50,6 +50,7 @@ def drain(
     timeout_s: float,
     fetch: int = _FETCH,
     progress: Callable[[int], None] | None = None,
+    complete: Callable[[Partition], None] | None = None,
 ) -> Iterator[RawMessage]:
     """As `read_ranges`, through a consumer of the caller's that has the property `enable.partition.eof`.
 
@@ -59,12 +60,16 @@ def drain(
         timeout_s: Longest wait without any progress.
         fetch: Messages taken at once, at most.
         progress: Told how many messages came, also when none did.
+        complete: Told each partition whose last message has been handed out, after it; also the empty ones.
 
     Raises:
         BrokerUnavailable: Nothing came for `timeout_s`.
         LogIdentityChanged: The log does not hold the first offset any more, or ends before the last.
     """
     left = {p: end for p, (start, end) in ranges.items() if start < end}
+    if complete is not None:
+        for where in ranges.keys() - left.keys():
+            complete(where)
     if not left:
         return
     consumer.assign({p: ranges[p][0] for p in left})
@@ -80,10 +85,14 @@ def drain(
                 yield m
             if m.offset >= end - 1:
                 del left[where]
+                if complete is not None:
+                    complete(where)
         # Compacted topics and aborted transactions leave holes: the end may hold no message.
         over = [p for p, end in left.items() if consumer.ended.get(p, 0) >= end]
         for where in over:
             del left[where]
+            if complete is not None:
+                complete(where)
         if progress is not None:
             progress(len(batch))
         if batch or over:
@@ -153,29 +162,42 @@ def watermarks(settings: Settings, full_topic: str) -> dict[int, tuple[int, int]
     return {p: marks for (_, p), marks in found.items()}
 
 
-def all_watermarks(settings: Settings, counts: Mapping[str, int]) -> dict[Partition, tuple[int, int]]:
+def all_watermarks(
+    settings: Settings,
+    counts: Mapping[str, int],
+    *,
+    last: Collection[str] = (),
+    client: AdminClient | None = None,
+) -> dict[Partition, tuple[int, int]]:
     """First offset and the offset after the last, of several topics.
 
     Args:
         settings: Where the broker is.
         counts: Full topic name -> number of partitions.
+        last: Topics whose ends are asked for when all the other ends are known.
+        client: Ask through this one; a new one has to connect first.
 
     Raises:
         BrokerUnavailable: The broker does not answer.
     """
+    client = client or admin(settings)
     parts = [(name, p) for name, count in counts.items() for p in range(count)]
-    lows = _list_offsets(settings, parts, OffsetSpec.earliest())
-    highs = _list_offsets(settings, parts, OffsetSpec.latest())
-    if cluster_id(settings) == MEMORY_CLUSTER_ID:
+    lows = _list_offsets(settings, client, parts, OffsetSpec.earliest())
+    latest = OffsetSpec.latest()
+    highs = _list_offsets(settings, client, [p for p in parts if p[0] not in last], latest)
+    highs |= _list_offsets(settings, client, [p for p in parts if p[0] in last], latest)
+    if cluster_id(settings, client) == MEMORY_CLUSTER_ID:
         highs = _fetched_ends(settings, highs)
     return {p: (lows[p], max(lows[p], highs[p])) for p in highs}
 
 
-def _list_offsets(settings: Settings, parts: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
+def _list_offsets(
+    settings: Settings, client: AdminClient, parts: list[Partition], spec: OffsetSpec
+) -> dict[Partition, int]:
     """Ask once for all; partitions whose leader is just being found are asked again."""
     out: dict[Partition, int] = {}
     left, timeout_s = parts, settings.kafka.request_timeout_s
-    deadline, client = time.monotonic() + timeout_s, admin(settings)
+    deadline = time.monotonic() + timeout_s
     while left:
         with translated("asking for first and last offsets"):
             futures = client.list_offsets({TopicPartition(*p): spec for p in left}, request_timeout=timeout_s)

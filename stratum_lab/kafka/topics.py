@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from stratum_lab.contract.topics import (
     BY_NAME,
@@ -34,25 +34,33 @@ def on_broker(settings: Settings, name: str) -> str:
     return settings.kafka.topic_prefix + name if name in BY_NAME else name
 
 
-def partition_counts(settings: Settings) -> dict[str, int]:
+def partition_counts(settings: Settings, client: AdminClient | None = None) -> dict[str, int]:
     """Every topic on the broker with its number of partitions.
+
+    Args:
+        settings: Where the broker is.
+        client: Ask through this one; a new one has to connect first.
 
     Raises:
         BrokerUnavailable: The broker does not answer.
     """
     with translated("listing the topics"):
-        found = admin(settings).list_topics(timeout=settings.kafka.request_timeout_s)
+        found = (client or admin(settings)).list_topics(timeout=settings.kafka.request_timeout_s)
     return {name: len(t.partitions) for name, t in found.topics.items()}
 
 
-def cluster_id(settings: Settings) -> str:
+def cluster_id(settings: Settings, client: AdminClient | None = None) -> str:
     """The identity of the cluster.
+
+    Args:
+        settings: Where the broker is.
+        client: Ask through this one; a new one has to connect first.
 
     Raises:
         BrokerUnavailable: The broker does not answer.
     """
     with translated("asking for the cluster"):
-        return str(admin(settings).list_topics(timeout=settings.kafka.request_timeout_s).cluster_id)
+        return str((client or admin(settings)).list_topics(timeout=settings.kafka.request_timeout_s).cluster_id)
 
 
 def partition_count(settings: Settings, full_topic: str) -> int:
@@ -103,12 +111,12 @@ def ensure_topics(settings: Settings, names: Iterable[str] | None = None) -> lis
     return _create(settings, new)
 
 
-def _create(settings: Settings, new: list[NewTopic]) -> list[str]:
+def _create(settings: Settings, new: list[NewTopic], client: AdminClient | None = None) -> list[str]:
     if not new:
         return []
     created = []
     timeout_s = settings.kafka.request_timeout_s
-    client = admin(settings)
+    client = client or admin(settings)
     with translated("creating topics"):
         futures = client.create_topics(new, operation_timeout=timeout_s, request_timeout=timeout_s)
     for name, future in futures.items():
@@ -119,14 +127,14 @@ def _create(settings: Settings, new: list[NewTopic]) -> list[str]:
                 raise translate(exc.args[0], f"creating topic {name}") from exc
         else:
             created.append(name)
-    _wait_known(settings, [t.topic for t in new])
+    _wait_known(settings, [t.topic for t in new], client)
     return created
 
 
-def _wait_known(settings: Settings, full_topics: list[str]) -> None:
+def _wait_known(settings: Settings, full_topics: list[str], client: AdminClient) -> None:
     """Return when brokers list new topics with a leader for each partition; creating one returns before that."""
     timeout_s = settings.kafka.request_timeout_s
-    deadline, client = time.monotonic() + timeout_s, admin(settings)
+    deadline = time.monotonic() + timeout_s
     while True:
         with translated("listing the topics"):
             found = client.list_topics(timeout=timeout_s).topics
@@ -144,26 +152,28 @@ def _wait_known(settings: Settings, full_topics: list[str]) -> None:
         time.sleep(_SETTLE_PAUSE_S)
 
 
-def create_shadow(settings: Settings, name: str, replay_id: str) -> str:
-    """Create the topic a replay writes instead of a live one, with the live one's partitions.
+def create_shadows(
+    settings: Settings, counts: Mapping[str, int], replay_id: str, client: AdminClient | None = None
+) -> dict[str, str]:
+    """Create the topics a replay writes instead of live ones.
 
     Args:
         settings: Prefix and replication.
-        name: Catalogue name of the live topic.
+        counts: Catalogue name of each live topic -> its number of partitions, which the shadow gets too.
         replay_id: Which replay.
+        client: Ask through this one; a new one has to connect first.
 
     Returns:
-        Full name of the shadow topic.
+        Catalogue name -> full name of the shadow topic.
 
     Raises:
-        PrerequisiteError: The live topic does not exist.
         BrokerUnavailable: The broker does not answer.
     """
-    live = on_broker(settings, name)
-    shadow = f"{live}.shadow.{replay_id}"
-    number = partition_count(settings, live)
-    _create(settings, [NewTopic(shadow, number, settings.kafka.replication, config=BY_NAME[name].config())])
-    return shadow
+    shadows = {name: f"{on_broker(settings, name)}.shadow.{replay_id}" for name in counts}
+    replication = settings.kafka.replication
+    new = [NewTopic(shadows[n], count, replication, config=BY_NAME[n].config()) for n, count in counts.items()]
+    _create(settings, new, client)
+    return shadows
 
 
 def topic_ids(settings: Settings, names: Sequence[str]) -> dict[str, str]:

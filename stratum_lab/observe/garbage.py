@@ -8,6 +8,8 @@ the collector is only there for what libraries leave in cycles, so it may run ra
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 YOUNG, MIDDLE, OLD = 100_000, 50, 100
 """Allocations before a young collection, young ones before a middle one, middle ones before an old one."""
@@ -18,3 +20,28 @@ def tune() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """No collection in this block, for building up a lot that has no cycles; `resumed` allows them within."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def resumed() -> Iterator[None]:
+    """Collections again, within `paused`, for work that leaves cycles; what was there before is not walked."""
+    gc.freeze()
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.disable()

@@ -86,6 +86,17 @@ def test_the_shadow_topics_hold_what_a_build_without_a_broker_gives(
     assert list(read_topic(kafka_settings, REPO_RECORDS)) == []
 
 
+def test_how_many_partitions_are_read_at_once_changes_nothing(
+    kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_runs(kafka_settings, RUNS, batch_events=7)
+    replayed(kafka_settings, promote=True, diff=True)
+    for at_once in (1, 3):
+        monkeypatch.setattr("producers.replay.AT_ONCE", at_once)
+        total = replayed(kafka_settings, diff=True).total
+        assert (total.records, total.topologies, total.differences) == (22, 22, [])
+
+
 def test_duplicates_change_nothing(kafka_settings: Settings) -> None:
     import_runs(kafka_settings, RUNS)
     assert len(replayed(kafka_settings, promote=True, diff=True).total.differences) == 44
