@@ -1,11 +1,11 @@
-"""The one agent: every message of the three source topics goes to the partition it belongs to."""
+"""The one agent: what could not be folded as it was read comes here by Faust's queue and goes to its partition."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from stratum_lab.contract.topics import full_name
-from streams.ending import end_process
+from streams.ending import ends_process
 from streams.messages import SOURCES
 
 if TYPE_CHECKING:
@@ -23,11 +23,9 @@ def attach(app: StreamsApp) -> None:
         highwater = app.consumer.highwater
         async for event in stream.events():
             message = event.message
-            try:
+            with ends_process:
                 owner = app.owner
                 assert owner is not None
                 m = app.raw(message)
                 if not owner.take(m, message.partition):
                     await owner.take_slowly(m, message.partition, highwater(message.tp) or 0)
-            except Exception as exc:  # noqa: BLE001 - Faust acknowledges and skips a message whose agent raised
-                end_process(exc)
