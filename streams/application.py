@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
@@ -17,16 +16,16 @@ from faust.types import TP
 from prometheus_client import start_http_server
 
 from stratum_lab.contract.topics import MAX_MESSAGE_BYTES, REPO_RECORDS, base_name, full_name
-from stratum_lab.errors import GapDetected, IntegrityError, LogIdentityChanged, StratumError
+from stratum_lab.errors import GapDetected, IntegrityError, LogIdentityChanged
 from stratum_lab.kafka.address import bootstrap
 from stratum_lab.kafka.codec import codec
 from stratum_lab.kafka.topics import ensure_topics, partition_counts, topic_ids
-from stratum_lab.observe import logs
+from stratum_lab.observe import garbage, logs
 from stratum_lab.settings import Settings
 from streams import metrics
 from streams.agents.fold import attach
 from streams.credentials import credentials
-from streams.ending import end_process
+from streams.ending import end_process, ends_process
 from streams.messages import SOURCES, Raw
 from streams.outlet import KafkaLog, KafkaOutlet
 from streams.owner import Owner, Where
@@ -36,7 +35,7 @@ from streams.tables import STATE_TABLE, StateTable
 from streams.transport import CheckpointConsumer, CheckpointTransport
 
 BUFFER_MESSAGES = 64
-"""Messages between consumer and agent; 64 batches of 900 kB are enough memory."""
+"""Messages between consumer and agent, those that could not be folded as they were read; at most 900 kB each."""
 
 FETCH_BYTES = 4 * 1024 * 1024
 POLL_RECORDS = 500
@@ -75,10 +74,9 @@ class StreamsApp(faust.App):
         """Before anything is consumed: topics exist, counts agree."""
         self.stratum.faust_dir.mkdir(parents=True, exist_ok=True)
         await super().on_first_start()
-        try:
+        with ends_process:
             await asyncio.to_thread(self._prepare)
-        except StratumError as exc:
-            end_process(exc)
+        garbage.tune()
         self._pulse_at = time.monotonic()
         self._unsettled = Unsettled(time.monotonic(), 0)
         self.add_future(self.pulse())  # tasks of the application start only after the first recovery
@@ -113,10 +111,8 @@ class StreamsApp(faust.App):
 
     async def recovered(self, numbers: set[int]) -> None:
         """Take over the partitions whose changelog was replayed; those kept go on as they are."""
-        try:
+        with ends_process:  # Faust would consume without state
             await self._recovered(numbers)
-        except Exception as exc:  # noqa: BLE001 - Faust would swallow it and consume without state
-            end_process(exc)
 
     async def _recovered(self, numbers: set[int]) -> None:
         assert self.owner is not None
@@ -203,10 +199,8 @@ class StreamsApp(faust.App):
 
     @staticmethod
     async def _checkpoint(owner: Owner) -> None:
-        try:
+        with ends_process:
             await owner.checkpoint()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing may be committed after it
-            end_process(exc)
 
     # Watching
 
@@ -247,10 +241,8 @@ class StreamsApp(faust.App):
             if self.should_stop or self.rebalancing or self.owner is None or not self.owner.partitions:
                 since.clear()
                 continue
-            try:
+            with ends_process:
                 await self._sweep(since)
-            except Exception as exc:  # noqa: BLE001 - an unguarded worker must not go on
-                end_process(exc)
 
     async def _sweep(self, since: dict[TP, tuple[int, float]]) -> None:
         assert self.owner is not None
@@ -276,6 +268,19 @@ class StreamsApp(faust.App):
 
     def _where(self, tp: TP) -> Where:
         return base_name(self.stratum.kafka.topic_prefix, tp.topic), tp.partition
+
+    def fold_now(self, message: Any) -> bool:
+        """Fold a message that was just read, unless something is in its way.
+
+        Returns:
+            False when it must go through Faust's queue and the agent, which waits for what is in the way.
+        """
+        owner = self.owner
+        if owner is None or owner.suspended or message.partition not in owner.partitions:
+            return False
+        with ends_process:
+            m = self.raw(message)
+            return m.topic in SOURCES and owner.take(m, message.partition)
 
     def raw(self, message: Any) -> Raw:
         """A Faust message as the partitions take it."""
@@ -324,8 +329,6 @@ def create_app(settings: Settings) -> StreamsApp:
         loghandlers=[],
     )
     app.stratum = settings
-    # Batches are many small objects without cycles; the collector's default thresholds cost a twentieth of the time.
-    gc.set_threshold(100_000, 50, 100)
     # Building their debug records, even those nobody sees, costs a tenth of the time.
     for name in ("faust", "aiokafka", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)
