@@ -33,8 +33,8 @@ GRACE_S = 15.0
 """Time between SIGTERM and SIGKILL; Faust hangs now and then when it stops."""
 
 POLL_S = 0.2
-COMMAND = (sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn", "--without-web")
-"""What one worker runs."""
+COMMAND = (sys.executable, "-m", "faust", "--quiet", "-A", "streams.app", "worker", "-l", "warn", "--without-web")
+"""What one worker runs; quiet, since logs are structured and a banner in a log file is noise."""
 
 FATAL = (EXIT_INTEGRITY, EXIT_CONFIG)
 """Exit codes that a restart does not cure."""
