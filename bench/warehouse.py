@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from stratum_lab.observe import garbage
 from stratum_lab.settings import Settings, load
 from stratum_lab.warehouse import Pending, Stored, Warehouse
 from stratum_lab.warehouse.arrow import Slice, events_table
+from stratum_lab.warehouse.writer import Written
 
 _EXPECT = ("EventBatch",)
 _TOPIC = "bench.run.events"
@@ -88,16 +90,22 @@ def plain(warehouse: Warehouse, work: list[list[Encoded]]) -> Callable[[], None]
 
 
 def writer(warehouse: Warehouse, work: list[list[Encoded]]) -> Callable[[], None]:
-    """What the sink does with messages."""
+    """What the sink does with messages: one transaction is written while the next messages are decoded."""
 
     def write() -> None:
         offset = 0
-        for group in work:
-            pending = Pending()
-            for batch in _decoded(group):
-                pending.add_batch(batch)
-            offset += len(group)
-            warehouse.write(pending, {(_TOPIC, 0): Stored(offset, "bench")})
+        under_way: Future[Written] | None = None
+        with ThreadPoolExecutor(1) as one:
+            for group in work:
+                pending = Pending()
+                for batch in _decoded(group):
+                    pending.add_batch(batch)
+                offset += len(group)
+                if under_way is not None:
+                    under_way.result()
+                under_way = one.submit(warehouse.write, pending, {(_TOPIC, 0): Stored(offset, "bench")})
+            if under_way is not None:
+                under_way.result()
         warehouse.con.execute("CHECKPOINT")
 
     return write

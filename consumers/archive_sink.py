@@ -6,7 +6,7 @@ from functools import partial
 
 from consumers import archive_files
 from consumers.folder import OwnedFolder
-from consumers.loop import Limits, Offsets, run_service
+from consumers.loop import Flushed, ImmediateSink, Limits, Offsets, run_service
 from stratum_lab.contract.events import DeadLetter
 from stratum_lab.contract.topics import RAW_TOPICS, base_name, full_name
 from stratum_lab.kafka.consumer import RawMessage
@@ -19,7 +19,7 @@ NAME = "archive"
 _MIB = 1024 * 1024
 
 
-class ArchiveSink:
+class ArchiveSink(ImmediateSink):
     """Gathers messages per partition and closes one file for each when it is time.
 
     Args:
@@ -61,7 +61,7 @@ class ArchiveSink:
         """Messages that wait."""
         return sum(map(len, self._waiting.values()))
 
-    def flush(self, offsets: Offsets) -> int:
+    def flush(self, offsets: Offsets) -> Flushed:
         """Close one file for each partition that has messages.
 
         Raises:
@@ -85,7 +85,7 @@ class ArchiveSink:
             rows += len(messages)
             del self._waiting[where]
         faults.point("sink.after_commit")
-        return rows
+        return Flushed(rows, offsets)
 
     def rebase_remedy(self, topic: str) -> str:
         """What to do when a topic was recreated."""

@@ -57,12 +57,20 @@ class Limits(NamedTuple):
     bytes: int = BATCH_BYTES
 
 
+class Flushed(NamedTuple):
+    """What is stored for good since the last answer: new rows, and the offsets after them."""
+
+    rows: int
+    offsets: Offsets
+
+
 class Sink(Protocol):
     """A destination with its own offsets.
 
     The loop calls `add` for each message in log order (per partition), then `flush` with the offsets after all of
-    them. `flush` stores rows and offsets together or neither; after an error the same call is made again. Calls come
-    from one thread.
+    them. Rows and offsets are stored together or not at all, in the order of the flushes; after an error the same
+    call is made again. A sink may go on writing after `flush` has returned: then `settled` tells when it is through,
+    and `settle`, or the next `flush`, waits for it and gives its result. Calls come from one thread.
     """
 
     name: str
@@ -85,11 +93,21 @@ class Sink(Protocol):
     def size(self) -> int:
         """Rows taken since the last flush."""
 
-    def flush(self, offsets: Offsets) -> int:
-        """Store everything taken and the offsets after it; returns rows that are new.
+    def flush(self, offsets: Offsets) -> Flushed:
+        """Store, or begin to store, everything taken and the offsets after it.
 
         Raises:
             DestinationFull: No room now; the loop pauses and calls again.
+        """
+
+    def settled(self) -> bool:
+        """Whether a write that was begun has ended and its result waits for `settle`."""
+
+    def settle(self) -> Flushed:
+        """Wait for a write that was begun, if there is one.
+
+        Raises:
+            DestinationFull: No room; it is tried again, the loop pauses and calls again.
         """
 
     def rebase_remedy(self, topic: str) -> str:
@@ -97,6 +115,18 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Give the destination back."""
+
+
+class ImmediateSink:
+    """Base of sinks that have stored everything when `flush` returns."""
+
+    def settled(self) -> bool:
+        """Nothing is ever under way."""
+        return False
+
+    def settle(self) -> Flushed:
+        """Nothing is ever under way."""
+        return Flushed(0, {})
 
 
 def group_of(settings: Settings, name: str) -> str:
@@ -233,10 +263,13 @@ class Loop:
                 self._take(m)
             if self._due():
                 self._flush(consumer)
+            elif self._sink.settled():
+                self._persist(consumer, self._sink.settle)
             if self._drain and len(consumer.ended) == len(self._position):
                 break
         if self._next:
             self._flush(consumer, last=True)
+        self._persist(consumer, self._sink.settle, last=True)
 
     def _take(self, m: RawMessage) -> None:
         if not self._next:
@@ -265,14 +298,25 @@ class Loop:
         )
 
     def _flush(self, consumer: Consumer, *, last: bool = False) -> None:
-        """Write, waiting for room as long as it takes; nothing more is fetched meanwhile."""
-        # 1. Dead letters. 2. Rows with offsets. 3. The group's offsets, by the observer. A crash in between repeats.
+        """Write what was taken; a crash at any step repeats it."""
+
+        # 1. Dead letters. 2. Rows with offsets. 3. The group's offsets, by the observer.
+        def write() -> Flushed:
+            self._letters.flush()
+            faults.point("sink.after_letters")
+            return self._sink.flush(self._next)
+
+        self._persist(consumer, write, last=last)
+        # When it was asked to stop first: what is not stored stays in the log.
+        self._next = {}
+        self._bytes = 0
+
+    def _persist(self, consumer: Consumer, write: Callable[[], Flushed], *, last: bool = False) -> None:
+        """Call `write`, waiting for room as long as it takes; nothing more is fetched meanwhile."""
         paused: list[Partition] = []
         while True:
             try:
-                self._letters.flush()
-                faults.point("sink.after_letters")
-                rows = self._sink.flush(self._next)
+                flushed = write()
                 break
             except (DestinationFull, BrokerUnavailable) as exc:
                 if not paused:
@@ -281,20 +325,14 @@ class Loop:
                     consumer.pause(paused)
                     self._observer.paused(True)
                 if last or self._stop.wait(RETRY_S):
-                    # Asked to stop: what is not stored stays in the log.
                     _log.warning("stopped_unwritten", sink=self._sink.name, rows=self._sink.size())
-                    self._forget()
                     return
         if paused:
             consumer.resume(paused)
             self._observer.paused(False)
             _log.info("resumed", sink=self._sink.name)
-        self._observer.stored({p: s.next_offset for p, s in self._next.items()}, rows)
-        self._forget()
-
-    def _forget(self) -> None:
-        self._next = {}
-        self._bytes = 0
+        if flushed.offsets:
+            self._observer.stored({p: s.next_offset for p, s in flushed.offsets.items()}, flushed.rows)
 
 
 def run_service(settings: Settings, make: Callable[[Settings], Sink], *, metrics_port: int = 0) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from consumers.folder import OwnedFolder
-from consumers.loop import Limits, Offsets, run_service
+from consumers.loop import Flushed, ImmediateSink, Limits, Offsets, run_service
 from stratum_lab.contract.events import BehavioralRecord, DeadLetter
 from stratum_lab.contract.ids import REPO_ID
 from stratum_lab.contract.topics import BY_NAME, REPO_RECORDS
@@ -25,7 +25,7 @@ STATE = ".records-state.json"
 _LIMITS = Limits(rows=1000, seconds=1.0)
 
 
-class RecordsSink:
+class RecordsSink(ImmediateSink):
     """Writes record files, and after them a state file with the offsets.
 
     A crash in between reads the same messages again and writes the same files.
@@ -102,7 +102,7 @@ class RecordsSink:
         """Files to write."""
         return len(self._waiting)
 
-    def flush(self, offsets: Offsets) -> int:
+    def flush(self, offsets: Offsets) -> Flushed:
         """Write the files, then the state.
 
         Raises:
@@ -126,7 +126,7 @@ class RecordsSink:
         self._offsets = merged
         rows = len(self._waiting)
         self._waiting = {}
-        return rows
+        return Flushed(rows, offsets)
 
     def rebase_remedy(self, topic: str) -> str:
         """What to do when a topic was recreated."""

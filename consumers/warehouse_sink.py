@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
 import orjson
 
-from consumers.loop import Limits, Offsets, run_service
+from consumers.loop import Flushed, Limits, Offsets, run_service
 from stratum_lab.contract.events import (
     BehavioralRecord,
     DeadLetter,
@@ -36,8 +39,19 @@ TIERS = range(128)
 MAX_SEQ = 2**62
 
 
+class _Write(NamedTuple):
+    """A transaction that the writer's thread has been given."""
+
+    pending: Pending
+    offsets: Offsets
+    done: Future[int]
+
+
 class WarehouseSink:
     """Decodes into a `Pending` and writes it in one transaction with its offsets.
+
+    One thread writes while the next messages are decoded; DuckDB works outside the interpreter's lock, so both go on
+    at once. At most one transaction is under way, and they follow each other in the order of the log.
 
     Args:
         settings: Database, limits and door.
@@ -55,6 +69,8 @@ class WarehouseSink:
         self.limits = Limits(settings.warehouse.batch_rows, settings.warehouse.batch_seconds)
         self._codec = codec(settings)
         self._pending = Pending()
+        self._under_way: _Write | None = None
+        self._writer = ThreadPoolExecutor(1, "warehouse-writer")
         self._serve = serve
         self._warehouse = Warehouse(settings)
         self._door: Door | None = None
@@ -116,31 +132,61 @@ class WarehouseSink:
         """Rows that wait."""
         return len(self._pending)
 
-    def flush(self, offsets: Offsets) -> int:
-        """Write what waits and the offsets, in one transaction.
+    def flush(self, offsets: Offsets) -> Flushed:
+        """Wait for the transaction under way, then begin the next with what waits.
 
         Raises:
-            DestinationFull: No room; call again.
+            DestinationFull: No room for the one under way; it is tried again, and nothing else was begun.
         """
+        flushed = self.settle()
+        self._begin(self._pending, dict(offsets))
+        self._pending = Pending()
+        return flushed
+
+    def settled(self) -> bool:
+        """Whether the transaction under way has ended."""
+        return self._under_way is not None and self._under_way.done.done()
+
+    def settle(self) -> Flushed:
+        """Wait for the transaction under way.
+
+        Raises:
+            DestinationFull: No room; it is tried again.
+        """
+        write = self._under_way
+        if write is None:
+            return Flushed(0, {})
+        try:
+            rows = write.done.result()
+        except DestinationFull:
+            self._begin(write.pending, write.offsets)
+            raise
+        self._under_way = None
+        return Flushed(rows, write.offsets)
+
+    def _begin(self, pending: Pending, offsets: Offsets) -> None:
+        self._under_way = _Write(pending, offsets, self._writer.submit(self._write, pending, offsets))
+
+    def _write(self, pending: Pending, offsets: Offsets) -> int:
+        """Runs in the writer's thread."""
         if self._warehouse.con is None:
             # The file was given up after a failed write; the door went with it.
             self._warehouse.open()
             self._open_door()
         try:
-            written = self._warehouse.write(self._pending, offsets)
+            return self._warehouse.write(pending, offsets).rows
         except DestinationFull:
             if self._warehouse.con is None and self._door is not None:
                 self._door.retire()
             raise
-        self._pending = Pending()
-        return written.rows
 
     def rebase_remedy(self, topic: str) -> str:
         """What to do when a topic was recreated."""
         return f"stratum warehouse rebase {topic}"
 
     def close(self) -> None:
-        """Close door and file."""
+        """Close door and file, after the transaction under way."""
+        self._writer.shutdown(wait=True)
         if self._door is not None and self._warehouse.con is not None:
             self._door.close()
         self._warehouse.close()
