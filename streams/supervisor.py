@@ -155,7 +155,8 @@ class Supervisor:
         port = self._settings.streams.metrics_port
         if port:
             env[env_name("streams.metrics_port")] = str(port + w.number)
-        w.process = subprocess.Popen(COMMAND, env=env, stdin=subprocess.DEVNULL)
+        # Logs go to stderr; what Faust writes to stdout, even when quiet, is escape codes for the cursor.
+        w.process = subprocess.Popen(COMMAND, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         w.started_at = time.monotonic()
 
     def _note(self) -> None:
