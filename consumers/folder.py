@@ -11,10 +11,10 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from stratum_lab.errors import Busy, DestinationFull
+from stratum_lab.files import TEMP_SUFFIX, write_whole
 
 LOCK = ".owner.lock"
 PID = ".owner.pid"
-TEMP = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
@@ -36,39 +36,22 @@ class OwnedFolder:
             raise Busy(
                 f"{path}: process {holder} already writes there", remedy="stop it, or use another folder"
             ) from exc
-        self.write(path / PID, lambda f: f.write(str(os.getpid()).encode()))
-        for left in path.rglob(f"*{TEMP}"):
+        self.write(path / PID, str(os.getpid()).encode())
+        for left in path.rglob(f".*{TEMP_SUFFIX}"):
             left.unlink(missing_ok=True)
 
-    def write(self, target: Path, fill: Callable[[BinaryIO], object]) -> None:
+    def write(self, target: Path, fill: bytes | Callable[[BinaryIO], object]) -> None:
         """Make or replace a file in one step.
 
         Raises:
             DestinationFull: No room; nothing changed.
         """
-        temp = target.with_name(f"{target.name}{TEMP}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temp.open("wb") as file:
-                fill(file)
-                file.flush()
-                os.fsync(file.fileno())
-            temp.replace(target)
-            self._sync(target.parent)
+            write_whole(target, fill)
         except OSError as exc:
-            temp.unlink(missing_ok=True)
             if exc.errno in _FULL:
                 raise DestinationFull(f"{target} cannot be written: {exc.strerror}", remedy="make room") from exc
             raise
-
-    @staticmethod
-    def _sync(folder: Path) -> None:
-        """A rename lasts only when its folder is on disk too."""
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
     def close(self) -> None:
         """Give the folder back."""

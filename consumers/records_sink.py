@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ class RecordsSink(ImmediateSink):
             if text is None:
                 target.unlink(missing_ok=True)
             else:
-                self._folder.write(target, partial(_put, data=text.encode() + b"\n"))
+                self._folder.write(target, text.encode() + b"\n")
         faults.point("sink.after_write")
         merged = {**self._offsets, **offsets}
         state = {
@@ -121,7 +120,7 @@ class RecordsSink(ImmediateSink):
             "versions": self._versions,
         }
         faults.point("sink.before_commit")
-        self._folder.write(self._folder.path / STATE, partial(_put, data=orjson.dumps(state)))
+        self._folder.write(self._folder.path / STATE, orjson.dumps(state))
         faults.point("sink.after_commit")
         self._offsets = merged
         rows = len(self._waiting)
@@ -135,10 +134,6 @@ class RecordsSink(ImmediateSink):
     def close(self) -> None:
         """Give the folder back."""
         self._folder.close()
-
-
-def _put(file: Any, data: bytes) -> None:
-    file.write(data)
 
 
 def service(settings: Settings, directory: Path) -> int:

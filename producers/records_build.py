@@ -7,7 +7,6 @@ as its own file in one step.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from producers.result_folder import Problem
 from stratum_lab.contract.events import EventBatch
 from stratum_lab.contract.ids import REPO_ID
 from stratum_lab.errors import DestinationFull, IntegrityError, PrerequisiteError
+from stratum_lab.files import write_whole
 from stratum_lab.fold import Folder, canonical_json, validate_record
 
 MANY_RUNS = 2_000
@@ -201,19 +201,6 @@ def _keep(path: Path, text: str, check: bool, summary: BuildSummary) -> None:
         return
     write_whole(path, data)
     summary.records += 1
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it appears complete or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _refused(exc: OSError, out: Path) -> DestinationFull | PrerequisiteError:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import pyarrow.parquet as pq
 import typer
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stdout
 from stratum_lab.errors import DestinationFull, UsageError
+from stratum_lab.files import write_whole
 from stratum_lab.observe.logs import clean
 from stratum_lab.warehouse.reader import open_warehouse, python_rows
 
@@ -122,20 +122,18 @@ def _show(answer: Any, limit: int) -> None:
 
 
 def _write_parquet(answer: Any, path: Path) -> int:
-    """Write to a temporary file beside the target, and rename it when it is whole."""
-    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write the file so that it appears whole; returns its rows."""
     rows = 0
+
+    def fill(file: BinaryIO) -> None:
+        nonlocal rows
+        with pq.ParquetWriter(file, answer.schema) as writer:
+            for batch in answer:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+
     try:
-        with temp.open("wb") as file:
-            with pq.ParquetWriter(file, answer.schema) as writer:
-                for batch in answer:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-            file.flush()
-            os.fsync(file.fileno())
-        temp.replace(path)
+        write_whole(path, fill)
     except OSError as exc:
         raise DestinationFull(f"{path} cannot be written: {exc}", remedy="choose another place, or make room") from exc
-    finally:
-        temp.unlink(missing_ok=True)
     return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from stratum_lab.errors import IntegrityError, PrerequisiteError
+from stratum_lab.files import write_whole
 
 STATE_FILE = "broker.json"
 _CLOCK_SLACK_S = 2.0
@@ -85,11 +85,7 @@ def read_state(home: Path) -> BrokerState | None:
 
 def write_state(home: Path, state: BrokerState) -> None:
     """Replace the note in one step."""
-    home.mkdir(parents=True, exist_ok=True)
-    path = state_path(home)
-    fresh = path.with_name(f".{STATE_FILE}.{os.getpid()}")
-    fresh.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    write_whole(state_path(home), (json.dumps(asdict(state), indent=2) + "\n").encode())
 
 
 def remove_state(home: Path) -> None:

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from producers import records_build
 from producers.recorded_run import plan
-from producers.records_build import BuildSummary, build, by_repository, write_whole
+from producers.records_build import BuildSummary, build, by_repository
 from stratum_lab.cli.main import app
 from stratum_lab.contract.ids import repo_id
 from stratum_lab.errors import DestinationFull, PrerequisiteError
+from stratum_lab.files import write_whole
 from stratum_lab.fold import validate_record
 from tests.support.recorded import RUNS, RUNS_OTHER, copy_runs, line, metadata, result_folder
 
