@@ -112,15 +112,26 @@ def up(settings: Settings, tell: Tell) -> Up:
     with _alone(settings):
         # An address in the settings wins over what an earlier `up` started here: every client uses it too.
         state = None if settings.broker.bootstrap else _known(settings, tell)
+        if state is not None and not answers(settings, state.bootstrap):
+            state = _awaited(settings, state, tell)
         already = state is not None
         if state is None:
             backend = select(settings, tell)
             tell(f"starting the {backend.name} broker" if backend.name != "external" else "using your broker")
             state = backend.start()
             _bring_up(settings, backend, state)
-        elif not answers(settings, state.bootstrap):
-            _wait(settings, _backend(settings, state), state, remedy="stratum down, then stratum up")
         return Up(state, already, _topics(at(settings, state.bootstrap)))
+
+
+def _awaited(settings: Settings, state: BrokerState, tell: Tell) -> BrokerState | None:
+    """The broker that was started before, once it answers; None when it was dying and is gone now."""
+    try:
+        _wait(settings, _backend(settings, state), state, remedy="stratum down, then stratum up")
+    except BrokerUnavailable:
+        if running(settings) is not None:
+            raise
+        return _known(settings, tell)
+    return state
 
 
 def _known(settings: Settings, tell: Tell) -> BrokerState | None:

@@ -26,6 +26,7 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _doctor() -> tuple[int, dict[str, Any]]:
     done = CliRunner().invoke(doctor_app, ["--json"])
+    assert done.exit_code in (EXIT_OK, EXIT_CONFIG), (done.exception, done.stderr)
     found = json.loads(done.stdout)
     assert found["ok"] == (done.exit_code == EXIT_OK)
     return done.exit_code, {c["name"]: c for c in found["checks"]}
