@@ -88,13 +88,15 @@ WANTED = (
 
 
 def compare(results: Mapping[str, Series]) -> list[Comparison]:
-    """Every comparison whose series were measured."""
+    """Every comparison whose series were measured, and not found empty."""
     out: list[Comparison] = []
     for w in WANTED:
         of, per = results.get(w.of), results.get(w.per) if w.per else None
         if of is None or (w.per and per is None):
             continue
         for base in w.bases:
-            value = getattr(of, base).median / (getattr(per, base).median if per is not None else 1.0)
-            out.append(Comparison(w.label, value, base, w.target, per is not None))
+            divisor = getattr(per, base).median if per is not None else 1.0
+            if divisor:  # nothing was counted: the input was too small (--quick)
+                value = getattr(of, base).median / divisor
+                out.append(Comparison(w.label, value, base, w.target, per is not None))
     return out
