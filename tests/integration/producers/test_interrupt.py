@@ -14,7 +14,7 @@ import pytest
 from stratum_lab.errors import EXIT_INTERRUPTED
 from tests.support.recorded import line, metadata, result_folder
 
-RUNS = 2_500
+RUNS = 8_000
 DEADLINE_S = 60.0
 
 
