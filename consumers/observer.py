@@ -72,8 +72,12 @@ class Observer:
                 ) from exc
 
     def start(self, ids: Mapping[str, str], offsets: Mapping[Partition, int]) -> None:
-        """Begin to watch topics of these identities, stored up to these offsets."""
-        self._ids, self._partitions, self._latest = ids, len(offsets), dict(offsets)
+        """Begin to watch topics of these identities, stored up to these offsets.
+
+        The group is set to them at once: a process that died between a transaction and its commit left it behind.
+        """
+        self._ids, self._partitions = ids, len(offsets)
+        self._latest, self._uncommitted = dict(offsets), dict(offsets)
         self._thread.start()
 
     def stop(self) -> None:
