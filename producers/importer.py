@@ -7,12 +7,13 @@ Sequence numbers come from the order of the lines, so publishing a run twice yie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from producers.recorded_run import Identity, PlannedRun, RecordedRun, plan
 from producers.result_folder import Problem, content_digest
+from producers.tally import Tally
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import EventBatch, RunFinished, RunStarted
 from stratum_lab.contract.events.batch import MAX_BATCH_EVENTS
@@ -43,7 +44,7 @@ class Known(NamedTuple):
 
 
 @dataclass
-class Summary:
+class Summary(Tally):
     """What an import did; filled while it runs, so an interrupted one can tell too."""
 
     folders: int = 0
@@ -61,18 +62,6 @@ class Summary:
     interrupted: bool = False
     dry_run: bool = False
     problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def events_per_second(self) -> float:
-        """Published events by wall time, planning included."""
-        return self.events / self.seconds if self.seconds > 0 else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `--json`."""
-        out = asdict(self)
-        out["problems"] = [{"where": p.where, "what": p.what} for p in self.problems]
-        out["events_per_second"] = round(self.events_per_second, 1)
-        return out
 
 
 @dataclass(frozen=True)

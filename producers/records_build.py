@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from producers.processes import pool, submit_all
 from producers.recorded_run import Plan, PlannedRun, RecordedRun
 from producers.result_folder import Problem
+from producers.tally import Tally
 from stratum_lab.contract.events import EventBatch
 from stratum_lab.contract.ids import REPO_ID
 from stratum_lab.errors import DestinationFull, IntegrityError, PrerequisiteError
@@ -41,7 +42,7 @@ class Folded(NamedTuple):
 
 
 @dataclass
-class BuildSummary:
+class BuildSummary(Tally):
     """What a build did.
 
     Attributes:
@@ -62,18 +63,6 @@ class BuildSummary:
     seconds: float = 0.0
     interrupted: bool = False
     problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def events_per_second(self) -> float:
-        """Folded events by wall time."""
-        return self.events / self.seconds if self.seconds > 0 else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `--json`."""
-        out = asdict(self)
-        out["problems"] = [{"where": p.where, "what": p.what} for p in self.problems]
-        out["events_per_second"] = round(self.events_per_second, 1)
-        return out
 
 
 def by_repository(runs: Sequence[PlannedRun]) -> dict[str, list[PlannedRun]]:
