@@ -1,0 +1,43 @@
+"""Import roots that make a file worth keeping in full: frameworks, model clients, stores, and libraries that act.
+
+Only the first component of a dotted name is compared; detectors compare full names.
+"""
+
+from __future__ import annotations
+
+FRAMEWORK_ROOTS = frozenset({
+    "crewai", "crewai_tools", "langgraph", "langgraph_supervisor", "langgraph_swarm", "langchain", "langchain_core",
+    "langchain_community", "langchain_experimental", "langchain_classic", "autogen", "pyautogen", "autogen_agentchat",
+    "autogen_core", "autogen_ext", "ag2", "agents", "openai", "pydantic_ai", "llama_index", "smolagents",
+    "semantic_kernel", "agno", "phi", "phidata", "haystack", "google", "anthropic", "litellm", "mistralai", "groq",
+    "cohere", "together", "ollama", "mcp", "fastmcp", "huggingface_hub", "boto3", "vertexai", "mcp_use",
+})  # fmt: skip
+"""Frameworks and model clients: files that import one are kept as long as there is room."""
+
+ACTING_ROOTS = frozenset({
+    "requests", "httpx", "aiohttp", "urllib", "smtplib", "sendgrid", "resend", "slack_sdk", "slack_bolt", "twilio",
+    "psycopg", "psycopg2", "sqlalchemy", "pymongo", "motor", "sqlite3", "mysql", "redis", "asyncpg", "subprocess",
+    "os", "shutil", "pathlib", "stripe", "paypalrestsdk", "square", "braintree", "adyen", "plaid", "fhirclient", "hl7",
+    "hl7apy", "pydicom", "hvac", "azure", "keyring", "chromadb", "pinecone", "weaviate", "qdrant_client", "pgvector",
+    "lancedb", "faiss", "pymilvus", "mem0", "zep", "zep_python", "zep_cloud", "langsmith", "langfuse", "arize",
+    "phoenix", "galileo", "braintrust", "wandb", "mlflow", "ddtrace", "datadog", "opentelemetry", "openinference",
+    "helicone", "agentops", "logfire", "ragas", "deepeval", "promptfoo", "trulens", "trulens_eval", "trl",
+    "nemoguardrails", "guardrails", "llm_guard", "rebuff", "presidio_analyzer", "discord", "telegram", "telebot",
+    "simple_salesforce", "hubspot", "github", "jira", "wikipedia", "arxiv", "O365", "exchangelib", "imaplib", "poplib",
+    "googleapiclient", "bs4", "playwright", "selenium", "tavily", "exa_py", "firecrawl", "duckduckgo_search", "ddgs",
+    "serpapi", "pydantic_settings", "docker", "e2b", "e2b_code_interpreter", "ftplib", "paramiko", "pysqlite3",
+})  # fmt: skip
+"""Libraries whose calls are facts (capabilities, stores, telemetry, evaluation)."""
+
+HOT_BUILTINS = frozenset({"open", "exec", "eval", "compile"})
+"""Builtins whose calls are facts."""
+
+
+def is_framework_root(root: str) -> bool:
+    """Whether an import root is a framework or model client; LangChain's vendor packages by prefix."""
+    return root in FRAMEWORK_ROOTS or root.startswith("langchain_")
+
+
+def is_hot_root(root: str) -> bool:
+    """Whether calls rooted in this import are facts."""
+    return is_framework_root(root) or root in ACTING_ROOTS
