@@ -58,12 +58,12 @@ class Topic:
 
 
 CATALOGUE: tuple[Topic, ...] = (
-    Topic(SCAN_JOBS, "repo_id", (), retention_ms=30 * DAY_MS),
+    Topic(SCAN_JOBS, "repo_id", ("ScanJob",), retention_ms=30 * DAY_MS),
     Topic(RUN_JOBS, "repo_id", (), retention_ms=30 * DAY_MS),
-    Topic(SCAN_STATUS, "repo_id", ()),
-    Topic(SCAN_PINGS, "repo_hash or scan_id", ()),
+    Topic(SCAN_STATUS, "repo_id", ("ScanStatus",)),
+    Topic(SCAN_PINGS, "repo_hash or scan_id", ("Ping", "PingDocument")),
     Topic(SCAN_GRAPHS, "repo_id", ("StructuralGraph",), cleanup="compact"),
-    Topic(SCAN_IDENTITIES, "repo_id", (), cleanup="compact"),
+    Topic(SCAN_IDENTITIES, "repo_id", ("RepoIdentity",), cleanup="compact"),
     Topic(RUN_EVENTS, "repo_id", ("EventBatch",)),
     Topic(RUN_STATUS, "repo_id", ("RunStarted", "RunFinished")),
     Topic(REPO_RECORDS, "repo_id", ("BehavioralRecord",), cleanup="compact"),
