@@ -22,6 +22,8 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
+PROPERTIES = frozenset({"property", "cached_property"})
+"""Last names of decorators that make a method an attribute."""
 _GROWING = frozenset({"append", "extend", "insert", "add", "update"})
 _LIGHT_VALUE = (ast.Call, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Constant, ast.BinOp, ast.Set, ast.Dict)
 _LIGHT_SPAN = 12
