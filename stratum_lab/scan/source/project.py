@@ -165,7 +165,7 @@ class Project:
         return folder
 
     def resolve_path(self, base: str, relative: str) -> str | None:
-        """A path of the scan set, given relative to the file `base` or to a folder above it; None when there is none."""
+        """A path of the scan set given relative to the file `base` or a folder above it; None when there is none."""
         folder = posixpath.dirname(base)
         while True:
             path = posixpath.normpath(posixpath.join(folder, relative))
