@@ -1,0 +1,64 @@
+"""Which model providers a repository uses, and how that is known (ping.md section 8, finding_rules.md A10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stratum_lab.scan.model import Model
+
+KEY_NAMES: Mapping[str, str] = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GOOGLE_API_KEY": "google",
+    "GOOGLE_GENAI_API_KEY": "google",
+    "GEMINI_API_KEY": "google",
+    "AZURE_OPENAI_API_KEY": "azure_openai",
+    "AZURE_OPENAI_ENDPOINT": "azure_openai",
+    "GROQ_API_KEY": "groq",
+    "TOGETHER_API_KEY": "together",
+    "MISTRAL_API_KEY": "mistral",
+    "COHERE_API_KEY": "cohere",
+    "FIREWORKS_API_KEY": "fireworks",
+    "DEEPSEEK_API_KEY": "deepseek",
+    "XAI_API_KEY": "xai",
+    "NVIDIA_API_KEY": "nvidia",
+    "NVIDIA_NIM_API_KEY": "nvidia",
+    "OPENROUTER_API_KEY": "openrouter",
+    "HF_TOKEN": "huggingface",
+    "HUGGINGFACEHUB_API_TOKEN": "huggingface",
+}
+"""Environment variable -> provider."""
+
+DEFAULT_PROVIDER: Mapping[str, str] = dict.fromkeys(
+    ("langchain", "langgraph", "crewai", "autogen", "haystack", "openai_agents"), "openai"
+)
+"""Framework -> the provider it uses when nothing is said; other frameworks have none."""
+
+
+class Provided(NamedTuple):
+    """Providers of one repository.
+
+    Attributes:
+        confidence: detected, inferred_env_var, inferred_framework or unknown.
+        slugs: Sorted providers behind it.
+        models: Sorted model names found as literals, without provider prefix.
+    """
+
+    confidence: str
+    slugs: list[str]
+    models: list[str]
+
+
+def provided(model: Model) -> Provided:
+    """The first tier that has anything."""
+    models = sorted({use.model.rsplit("/", 1)[-1] for use in model.model_uses if use.model})
+    if model.model_uses:
+        return Provided("detected", sorted({use.slug for use in model.model_uses if use.slug}), models)
+    named = {KEY_NAMES[r.name] for r in model.env_references if r.name in KEY_NAMES}
+    if named:
+        return Provided("inferred_env_var", sorted(named), models)
+    default = {DEFAULT_PROVIDER[name] for name in model.frameworks if name in DEFAULT_PROVIDER}
+    if default:
+        return Provided("inferred_framework", sorted(default), models)
+    return Provided("unknown", [], models)
