@@ -16,8 +16,28 @@ _TRANSPORTS = frozenset({"http", "https", "httpx", "httpx_async", "aiohttp", "re
 class Services:
     """The table, indexed by library and by domain."""
 
-    def __init__(self, by_library: dict[str, str], by_domain: dict[str, str], suffixes: frozenset[str]) -> None:
+    def __init__(
+        self,
+        by_library: dict[str, str],
+        by_domain: dict[str, str],
+        suffixes: frozenset[str],
+        sensitivity: dict[str, str] | None = None,
+    ) -> None:
         self._by_library, self._by_domain, self._suffixes = by_library, by_domain, suffixes
+        self._sensitivity = sensitivity or {}
+
+    def sensitivity_of(self, service: str) -> str:
+        """Sensitivity of what a service holds; unknown for a service that the table does not list."""
+        return self._sensitivity.get(service, "unknown")
+
+    def of_library(self, origin: str) -> str | None:
+        """Service of a dotted origin: that of its longest listed prefix, None when no prefix is listed."""
+        parts = origin.casefold().split(".")
+        for n in range(len(parts), 0, -1):
+            service = self._by_library.get(".".join(parts[:n]))
+            if service is not None:
+                return service
+        return None
 
     def of_domain(self, domain: str) -> str:
         """Service of a host: the table's longest matching domain, else the registrable domain."""
@@ -59,6 +79,7 @@ def services() -> Services:
         table = json.loads(path.read_text(encoding="utf-8"))
         by_library = {lib: name for name, s in table["services"].items() for lib in (name, *s["libraries"])}
         by_domain = {domain: name for name, s in table["services"].items() for domain in s["domains"]}
-        return Services(by_library, by_domain, frozenset(table["two_part_suffixes"]))
+        sensitivity = {name: s["sensitivity"] for name, s in table["services"].items()}
+        return Services(by_library, by_domain, frozenset(table["two_part_suffixes"]), sensitivity)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise SchemaMismatch(f"{path.name} cannot be read: {exc}", remedy="restore it from version control") from exc

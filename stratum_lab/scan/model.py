@@ -58,6 +58,7 @@ class Tool:
         server: The MCP server it comes from.
         defined_in: Path of the file that defines it when it is the repository's own, else "".
         confidence: How it was resolved.
+        agent: The agent that it is, for kind agent.
     """
 
     identity: str
@@ -71,6 +72,7 @@ class Tool:
     server: McpServer | None = None
     defined_in: str = ""
     confidence: Confidence = Confidence.CONFIRMED
+    agent: Agent | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -294,9 +296,11 @@ class Capability:
 
     Attributes:
         symbol: Enclosing function of the repository for library calls, identity for framework tools.
-        service: Canonical service of its store or sink, "" when there is none.
+        service: Canonical service of its store or sink, "" when there is none; of several, the first.
+        services: All of them, when it has several.
         agents: Agents that hold it: through a tool or through code that runs as the agent.
         tools: The tools it comes from.
+        steps: Graph nodes that are no agent and whose code runs it.
         calls: Call sites (line > 0); empty for framework tool classes.
         channel: People-facing channel it sends through (email, slack, ...), "" when none.
         draft: It only drafts messages.
@@ -311,14 +315,21 @@ class Capability:
     confidence: Confidence
     sites: list[Site] = field(default_factory=list)
     service: str = ""
+    services: list[str] = field(default_factory=list)
     framework: str = "generic"
     agents: list[Agent] = field(default_factory=list)
     tools: list[Tool] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     calls: list[CallSite] = field(default_factory=list)
     channel: str = ""
     draft: bool = False
     fetches: bool = False
     search_only: bool = False
+
+    @property
+    def all_services(self) -> list[str]:
+        """Every canonical service, none twice."""
+        return self.services or ([self.service] if self.service else [])
 
 
 class ModelUse(NamedTuple):
@@ -488,7 +499,7 @@ class Model:
     def settle(self) -> None:
         """Bring lists into order of place, and make crew names unique with a counter."""
         for items in (self.agents, self.crews, self.chats, self.steps, self.tasks, self.mcp_servers, self.stores):
-            items.sort(key=lambda item: item.site)  # type: ignore[attr-defined]
+            items.sort(key=lambda item: item.site)
         self.guardrails.sort(key=lambda g: (g.site, g.kind))
         seen: dict[str, int] = {}
         for crew in self.crews:

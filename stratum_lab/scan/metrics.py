@@ -1,0 +1,143 @@
+"""The metrics of ping.md section 5, all exact: multigraph M, undirected view U and flow subgraph F of one graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import networkx as nx
+
+from stratum_lab.scan.graph import FLOW_EDGES, Edge, Metrics
+
+
+def half_up(numerator: int, denominator: int, places: int) -> float:
+    """A quotient of non-negative integers rounded half up, exactly; 0.0 for a denominator of 0."""
+    if denominator == 0:
+        return 0.0
+    scale: int = 10**places
+    return (2 * numerator * scale + denominator) // (2 * denominator) / scale
+
+
+def measure(node_ids: Iterable[str], edges: Iterable[Edge], *, has_agent: bool) -> Metrics:
+    """Measure one graph.
+
+    Args:
+        node_ids: Every node; ends of edges must be among them.
+        edges: Typed edges; repeated triples count once, self-loops not at all.
+        has_agent: Raises the diameter to at least 1 (check S8).
+    """
+    triples = {(e.source, e.target, e.edge_type): e.flow_link for e in edges if e.source != e.target}
+    number = {node_id: n for n, node_id in enumerate(sorted(set(node_ids)))}
+    degrees: Counter[int] = Counter()
+    neighbours: list[set[int]] = [set() for _ in number]
+    flow: set[tuple[int, int]] = set()
+    for (source, target, edge_type), flow_link in triples.items():
+        a, b = number[source], number[target]
+        degrees[a] += 1
+        degrees[b] += 1
+        neighbours[a].add(b)
+        neighbours[b].add(a)
+        if edge_type in FLOW_EDGES and not flow_link:
+            flow.add((a, b))
+    n, e, top = len(number), len(triples), max(degrees.values(), default=0)
+    parts = components(neighbours)
+    return Metrics(
+        graph_node_count=n,
+        graph_edge_count=e,
+        edge_density=half_up(e, n * (n - 1), 6) if n > 1 else 0.0,
+        diameter=max([int(has_agent), *(diameter(neighbours, part) for part in parts)]),
+        avg_degree=half_up(2 * e, n, 2),
+        max_degree=top,
+        clustering_coefficient=transitivity(neighbours),
+        connected_components=len(parts),
+        longest_chain=longest_chain(flow),
+        hub_score=half_up(top, n, 2),
+    )
+
+
+def components(neighbours: Sequence[set[int]]) -> list[list[int]]:
+    """Connected components of U, an isolated node being one of its own."""
+    seen = [False] * len(neighbours)
+    found = []
+    for start in range(len(neighbours)):
+        if not seen[start]:
+            seen[start] = True
+            part = [start]
+            for node in part:  # grows while it is walked: breadth first
+                for other in neighbours[node]:
+                    if not seen[other]:
+                        seen[other] = True
+                        part.append(other)
+            found.append(part)
+    return found
+
+
+def diameter(neighbours: Sequence[set[int]], part: Sequence[int]) -> int:
+    """Longest shortest path in one component.
+
+    Each search from a node bounds the distances of all others (by the triangle inequality), so that on graphs with hubs
+    or long chains a handful of searches settles what would take one search per node.
+    """
+    if len(part) < 3:
+        return len(part) - 1
+    lower = dict.fromkeys(part, 0)
+    upper = dict.fromkeys(part, len(part))
+    best, widest = 0, True
+    while lower:
+        # Nodes far out raise the lower bound of the diameter, nodes in the middle bring the upper bounds down.
+        pick = (
+            max(lower, key=lambda node: (upper[node], len(neighbours[node]), node))
+            if widest
+            else min(lower, key=lambda node: (lower[node], -len(neighbours[node]), node))
+        )
+        widest = not widest
+        distance = _distances(neighbours, pick)
+        far = max(distance.values())
+        best = max(best, far)
+        for node in list(lower):
+            away = distance[node]
+            lower[node] = max(lower[node], away, far - away)
+            upper[node] = min(upper[node], far + away)
+            if node == pick or upper[node] <= best:
+                del lower[node]
+    return best
+
+
+def _distances(neighbours: Sequence[set[int]], start: int) -> dict[int, int]:
+    distance = {start: 0}
+    ring = [start]
+    steps = 0
+    while ring:
+        steps += 1
+        further = []
+        for node in ring:
+            for other in neighbours[node]:
+                if other not in distance:
+                    distance[other] = steps
+                    further.append(other)
+        ring = further
+    return distance
+
+
+def transitivity(neighbours: Sequence[set[int]]) -> float:
+    """Three times the triangles over the connected triples of U, 4 decimals.
+
+    Triangles are counted once each, from the end of lowest degree, which keeps hubs cheap.
+    """
+    triples = sum(len(others) * (len(others) - 1) // 2 for others in neighbours)
+    order = sorted(range(len(neighbours)), key=lambda node: len(neighbours[node]))
+    rank = {node: at for at, node in enumerate(order)}
+    ahead = [{other for other in others if rank[other] > rank[node]} for node, others in enumerate(neighbours)]
+    triangles = sum(len(later & ahead[other]) for later in ahead for other in later)
+    return half_up(3 * triangles, triples, 4)
+
+
+def longest_chain(flow: Iterable[tuple[int, int]]) -> int:
+    """Edges of the longest directed path of F; -1 if F has a cycle, 0 if it is empty."""
+    graph = nx.DiGraph(flow)
+    if not nx.is_directed_acyclic_graph(graph):
+        return -1
+    length: dict[int, int] = {}
+    for node in nx.topological_sort(graph):
+        length[node] = max((length[before] + 1 for before in graph.predecessors(node)), default=0)
+    return max(length.values(), default=0)

@@ -1,0 +1,1 @@
+"""Lookup tables of the scanner, as data."""
