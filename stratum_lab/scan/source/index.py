@@ -207,11 +207,12 @@ class Module:
         imports: Local name to dotted origin over every scope; relative ones resolved, with a leading ".".
         roots: First components of absolute imports in any scope.
         calls: Kept calls of every scope in order of place.
+        environ: Subscripts of something called `environ`, read or assigned, with their scope.
         light: Indexed in the light form.
     """
 
-    __slots__ = ("calls", "classes", "excluded", "functions", "imported", "imports", "light", "name", "path", "roots",
-                 "scope", "size", "star_imports")  # fmt: skip
+    __slots__ = ("calls", "classes", "environ", "excluded", "functions", "imported", "imports", "light", "name", "path",
+                 "roots", "scope", "size", "star_imports")  # fmt: skip
 
     def __init__(self, path: str, size: int, excluded: bool = False) -> None:
         self.path = path
@@ -228,6 +229,7 @@ class Module:
         self.functions: list[Function] = []
         self.classes: list[Class] = []
         self.calls: list[Call] = []
+        self.environ: list[tuple[ast.Subscript, Scope]] = []
         self.light = False
         self.scope = Scope("module", "", None, self)
 
@@ -405,6 +407,8 @@ class _Indexer:
         elif isinstance(target, ast.Attribute):
             if cls is not None and isinstance(target.value, ast.Name) and target.value.id in ("self", "cls"):
                 cls.scope.attributes.setdefault(target.attr, []).append((Binding(kind, line, value, at=at), scope))
+        elif isinstance(target, ast.Subscript):
+            self.environ(target, scope)
         elif isinstance(target, ast.Tuple | ast.List):
             inner: BindingKind = "unpack" if kind == "assign" else kind
             for position, part in enumerate(target.elts):
@@ -532,7 +536,9 @@ class _Indexer:
                 self.bind_target(node.target, node.value, scope, None, node.lineno)  # type: ignore[attr-defined]
                 stack.append(node.value)  # type: ignore[attr-defined]
                 continue
-            if kind is ast.comprehension:
+            if kind is ast.Subscript:
+                self.environ(node, scope)  # type: ignore[arg-type]
+            elif kind is ast.comprehension:
                 self.bind_target(node.target, node.iter, scope, None, node.target.lineno, "for")  # type: ignore[attr-defined]
             for field in _FIELDS[kind]:
                 value = getattr(node, field, None)
@@ -541,6 +547,13 @@ class _Indexer:
                 elif isinstance(value, ast.AST):
                     stack.append(value)
         return found
+
+    def environ(self, node: ast.Subscript, scope: Scope) -> None:
+        """`os.environ["X"]`, by whatever import; the resolver decides later."""
+        value = node.value
+        last = value.attr if isinstance(value, ast.Attribute) else value.id if isinstance(value, ast.Name) else ""
+        if last.endswith("environ") or last == "env":
+            self.module.environ.append((node, scope))
 
     def lambda_(self, node: ast.Lambda, scope: Scope, function: Function | None, in_try: bool) -> None:
         inner = Scope("function", f"<lambda:{node.lineno}>", scope, self.module)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stratum_lab.scan.model import Site
 from stratum_lab.scan.source.index import Call, Class, Function, Module
 from stratum_lab.scan.source.modules import ModuleTable
 from stratum_lab.scan.source.resolve import Resolver, Value
@@ -44,6 +45,7 @@ class Project:
         texts: Small files that are read as text, by path: dependency files, env files, ignore files, notebooks.
         paths: Every path of the scan set.
         untracked: Env files that lie in the tree but not in the scan set.
+        secrets: Places of literal secrets, noted when the files were read (`source/secrets.py`).
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Project:
         texts: dict[str, str] | None = None,
         paths: Iterable[str] = (),
         untracked: Iterable[str] = (),
+        secrets: Iterable[Site] = (),
     ) -> None:
         self.root = root
         self.table = ModuleTable(modules)
@@ -66,6 +69,7 @@ class Project:
         self.texts: dict[str, str] = texts or {}
         self.paths: set[str] = set(paths) | {m.path for m in self.modules}
         self.untracked: list[str] = sorted(untracked)
+        self.secrets: list[Site] = sorted(secrets)
         self._units: set[str] = {
             posixpath.dirname(path)
             for path in self.paths

@@ -1,0 +1,50 @@
+"""Lines of a text that hold a literal secret (rule ENV-002); the match itself is never kept."""
+
+from __future__ import annotations
+
+import re
+
+_MARKS = ("sk-", "sk_live_", "earer ", "://")
+"""One of these stands in every secret: a text without them is not searched."""
+_KEY = re.compile(
+    r"(?<![A-Za-z0-9_-])sk-[A-Za-z0-9_-]{20,}"
+    r"|(?<![A-Za-z0-9_])sk_live_[A-Za-z0-9]{10,}"
+    r"|(?<![A-Za-z0-9_])[Bb]earer +[A-Za-z0-9._~+/=-]{20,}"
+)
+_ADDRESS = re.compile(
+    r"(?:postgres(?:ql)?|mysql|mariadb|mssql|oracle|mongodb|rediss?|amqps?|clickhouse|cockroachdb|neo4j|bolt)"
+    r"(?:\+[a-z0-9_]{1,20})?://(?P<user>[^\s:/@'\"`<>]{0,64}):(?P<password>[^\s:/@'\"`]{1,128})@(?P<host>[^\s/:'\"`?]{1,253})"
+)
+_PLACEHOLDER = re.compile(
+    r"your|xxx|example|placeholder|dummy|fake|sample|test|mock|demo|insert|replace|change|redacted|todo|secret"
+    r"|1234567890|abcdefgh|(.)\1{4}"
+)
+_PLACEHOLDER_PASSWORD = re.compile(r"pass(?:word|wd|phrase)?|pwd|pw|user(?:name)?|admin|root|hidden|\.{3}|\*+|[<{$%].*")
+
+
+def secret_lines(text: str) -> list[int]:
+    """Lines, from 1, that hold a key, a bearer token or a database address with its password.
+
+    Placeholders are left out: a character repeated five times, a word such as "your" or "example", a key without any
+    digit (a style-sheet class such as sk-toggleable__label), a password that is a variable or equals the user's name.
+    """
+    if not any(mark in text for mark in _MARKS):
+        return []
+    starts = [found.start() for found in _KEY.finditer(text) if _is_key(found.group())]
+    if "://" in text:
+        starts += [found.start() for found in _ADDRESS.finditer(text) if _is_password(found)]
+    return sorted({text.count("\n", 0, start) + 1 for start in starts})
+
+
+def _is_key(match: str) -> bool:
+    return any(c.isdigit() for c in match) and _PLACEHOLDER.search(match.lower()) is None
+
+
+def _is_password(found: re.Match[str]) -> bool:
+    password = found["password"].lower()
+    return (
+        password != found["user"].lower()
+        and _PLACEHOLDER.search(password) is None
+        and _PLACEHOLDER_PASSWORD.fullmatch(password) is None
+        and not found["host"].lower().endswith(("example.com", "example.org", "example.net"))
+    )
