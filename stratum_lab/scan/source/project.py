@@ -18,12 +18,16 @@ UNIT_FILES = ("pyproject.toml", "setup.py", "langgraph.json")
 
 @dataclass(eq=False, slots=True)
 class YamlFile:
-    """A YAML candidate; `data` is None when it is empty or did not parse, `lines` of its top-level keys from 1."""
+    """A YAML file; `data` is None when it is empty or did not parse, `lines` of its top-level keys from 1.
+
+    `config` says that it is agent, task or crew configuration: by name, by shape, or named so in code.
+    """
 
     path: str
     data: object = None
     lines: dict[str, int] = field(default_factory=dict)
     error: str = ""
+    config: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -1,0 +1,1 @@
+"""Reports of one scan for people and tools: text, picture, SARIF and baseline."""
