@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
@@ -33,6 +34,7 @@ _YAML_NAMES = ("*agent*.yaml", "*agent*.yml", "*task*.yaml", "*task*.yml", "*cre
 _YAML_SHAPES = ((b"role", b"goal"), (b"description", b"expected_output"))
 _TEXT_NAMES = ("requirements*.txt", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "environment.y*ml", ".env",
                ".env.*", "*.env", ".gitignore", "langgraph.json", "OAI_CONFIG_LIST*", "constraints*.txt")  # fmt: skip
+_OPENING_KEY = re.compile(r'"([^"\\\n]{1,200})"\s*:\s*\{')
 _SECRET_MARKS = (b"sk-", b"sk_live_", b"earer ", b"://")
 """One of these stands in every secret: a file without them is not decoded for the search."""
 _SECRET_ENDINGS = (".py", ".yaml", ".yml", ".json", ".toml", ".ipynb")
@@ -158,7 +160,7 @@ class Loader:
             return
         if named or (isinstance(parsed, dict) and isinstance(parsed.get("mcpServers"), dict)):
             self._parsed(data)
-            self._json.append(JsonFile(path, parsed))
+            self._json.append(JsonFile(path, parsed, _key_lines(data)))
 
     def project(self, paths: Iterable[str], untracked: Iterable[str] = ()) -> Project:
         """The project of everything added; YAML that code names as configuration is settled here."""
@@ -182,6 +184,15 @@ class Loader:
                 self.facts.total_loc += self._lines[file.path]
         self.facts.yaml_config_count = sum(file.config or bool(file.error) for file in made.yaml.values())
         return made
+
+
+def _key_lines(data: bytes) -> dict[str, int]:
+    """Line of the first place of each key of a JSON text that opens a map; keys with escapes are left out."""
+    lines: dict[str, int] = {}
+    text = data.decode("utf-8", "replace")
+    for found in _OPENING_KEY.finditer(text):
+        lines.setdefault(found[1], text.count("\n", 0, found.start()) + 1)
+    return lines
 
 
 def _parse_yaml(path: str, data: bytes) -> YamlFile:

@@ -32,10 +32,11 @@ class YamlFile:
 
 @dataclass(eq=False, slots=True)
 class JsonFile:
-    """A JSON candidate; `data` is None when it did not parse."""
+    """A JSON candidate; `data` is None when it did not parse, `lines` of the keys of its top level and its maps."""
 
     path: str
     data: object = None
+    lines: dict[str, int] = field(default_factory=dict)
     error: str = ""
 
 
