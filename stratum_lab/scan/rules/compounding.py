@@ -1,0 +1,299 @@
+"""STRATUM-CR01 to -CR06: risks that arise between agents of one crew (finding_rules.md C3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from stratum_lab.scan.graph import Severity
+from stratum_lab.scan.model import Agent, Capability, Confidence, Crew, Tool
+from stratum_lab.scan.rules.catalogue import Hit, rule
+from stratum_lab.scan.rules.facts import Facts, agent_label, label, labels_of, site_of, starts, strongest
+
+INGESTING = ("read", "filter", "ingest", "parse", "scan", "fetch", "scrape", "monitor")
+ACTING = ("send", "respond", "write", "execute", "post", "notify", "dispatch")
+SCREENING = ("filter", "screen", "validat", "sanitis", "sanitiz", "moderat", "review", "verif")
+WIDE = 3
+"""Agents from which a shared tool with an external sink is critical."""
+
+
+class Shared(NamedTuple):
+    """A tool that several agents of a crew hold."""
+
+    tool: Tool
+    agents: tuple[Agent, ...]
+
+
+def shared_tools(crew: Crew) -> list[Shared]:
+    """Tools held by at least two members of a crew, in order of first holder."""
+    holders: dict[tuple[str, str], tuple[Tool, list[Agent]]] = {}
+    for agent in crew.members:
+        for tool in agent.tools:
+            holders.setdefault(tool.key, (tool, []))[1].append(agent)
+    return [Shared(tool, tuple(agents)) for tool, agents in holders.values() if len(agents) > 1]
+
+
+def _role(agent: Agent) -> str:
+    return agent.role or agent.name
+
+
+def _ingests(agent: Agent, facts: Facts) -> Confidence | None:
+    """How well it is established that an agent takes in untrusted content."""
+    held = [c for c in facts.held(agent) if c.kind == "data_access" or c.fetches]
+    if held:
+        return strongest(held)
+    return Confidence.PROBABLE if starts(_role(agent), INGESTING) else None
+
+
+def _acts(agent: Agent, facts: Facts) -> Confidence | None:
+    """How well it is established that an agent acts outside without approval."""
+    held = [
+        c
+        for c in facts.held(agent)
+        if not c.search_only and (c.kind in ("destructive", "financial") or (c.kind == "outbound" and c.channel))
+    ]
+    free = [c for c in held if "hitl" not in facts.covers(c, agent)]
+    if free:
+        return strongest(free)
+    if held or "hitl" in facts.guards(agent):
+        return None
+    return Confidence.PROBABLE if starts(_role(agent), ACTING) else None
+
+
+def _filtered(agent: Agent, facts: Facts) -> bool:
+    return not facts.guards(agent).isdisjoint({"input_filter", "output_filter"})
+
+
+@rule(
+    "STRATUM-CR01",
+    "A reader of untrusted content and an actor share a tool",
+    "HIGH",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    remediation="Give reader and actor tools of their own, put a filter between them, or have a person approve "
+    "what the actor does.",
+)
+def shared_with_actor(facts: Facts) -> Iterator[Hit]:
+    """One instance per crew and shared tool whose holders have a reader and another that acts.
+
+    An approval on the actor, or a filter on either side, is the fix and ends it.
+    """
+    for crew in facts.model.crews:
+        for tool, agents in shared_tools(crew):
+            pairs = [
+                (min(reads, acts), reader, actor)
+                for reader in agents
+                if (reads := _ingests(reader, facts)) is not None and not _filtered(reader, facts)
+                for actor in agents
+                if actor is not reader
+                and (acts := _acts(actor, facts)) is not None
+                and not _filtered(actor, facts)
+            ]  # fmt: skip
+            if pairs:
+                confidence, reader, actor = max(pairs, key=lambda pair: pair[0])
+                text = (
+                    f"{agent_label(reader)} takes in untrusted content and {agent_label(actor)} acts outside; both "
+                    f"hold {label(tool.name)}."
+                )
+                subjects = (agent_label(reader), agent_label(actor), label(tool.name))
+                yield Hit(tool.site, text, "HIGH", crew, min(confidence, tool.confidence), subjects)
+
+
+@rule(
+    "STRATUM-CR02",
+    "A chain of agents passes on unchecked output",
+    "MEDIUM",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    confidence=Confidence.PROBABLE,
+    remediation="Give the intermediate tasks an output schema or guardrail, so that an error stops where it arises.",
+)
+def unchecked_chain(facts: Facts) -> Iterator[Hit]:
+    """One instance per sequential crew or linear graph of at least three agents with no validation before the end."""
+    for crew in facts.model.crews:
+        if len(crew.members) < 3 or not (crew.process == "sequential" or (crew.process == "graph" and crew.ordered)):
+            continue
+        if crew.tasks:
+            kinds = [facts.task_guards(t) | (facts.guards(t.agent) if t.agent else set()) for t in crew.tasks[:-1]]
+        else:
+            kinds = [facts.guards(agent) for agent in crew.members[:-1]]
+        if not any("validation" in kind for kind in kinds):
+            text = f"{len(crew.members)} agents of {label(crew.name)} work in a row and no step checks the one before."
+            yield Hit(crew.site, text, "MEDIUM", crew, subjects=(label(crew.name),))
+
+
+@rule(
+    "STRATUM-CR03",
+    "A weak agent steers a strong one",
+    "HIGH",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    confidence=Confidence.PROBABLE,
+    remediation="Put an approval at the boundary: on the target's task, node or acting tool.",
+)
+def steering(facts: Facts) -> Iterator[Hit]:
+    """One instance per link from an agent that only reads and sends to one that acts without approval.
+
+    An agent without capabilities takes nothing in from outside, so its links are left out.
+    """
+    for link in facts.model.links:
+        source, target = link.source, link.target
+        if not isinstance(source, Agent) or not isinstance(target, Agent) or source is target:
+            continue
+        weak = facts.held(source)
+        strong = [
+            c
+            for c in facts.held(target, "destructive", "financial", "code_exec")
+            if "hitl" not in facts.covers(c, target)
+        ]
+        if not weak or not strong or not {c.kind for c in weak} <= {"data_access", "outbound"}:
+            continue
+        verb = "delegates to" if link.edge_type == "delegates_to" else "feeds"
+        yield Hit(
+            target.site,
+            f"{agent_label(source)}, which only reads and sends, {verb} {agent_label(target)}, which can act through "
+            f"{label(strong[0].tools[0].name if strong[0].tools else strong[0].symbol)} unapproved.",
+            "HIGH",
+            link.crew,
+            min(strongest(weak), strongest(strong)),
+            (agent_label(source), agent_label(target)),
+        )
+
+
+@rule(
+    "STRATUM-CR04",
+    "Two agents speak on one channel",
+    "MEDIUM",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    confidence=Confidence.PROBABLE,
+    remediation="Let one agent or a queue do the sending, so that people get no duplicate or contradicting messages.",
+)
+def crossed_messages(facts: Facts) -> Iterator[Hit]:
+    """One instance per crew and people-facing channel through which at least two of its agents send."""
+    for crew in facts.model.crews:
+        senders: dict[str, dict[Agent, Capability]] = {}
+        for agent in crew.members:
+            for capability in facts.held(agent, "outbound"):
+                if capability.channel and not capability.draft:
+                    senders.setdefault(capability.channel, {}).setdefault(agent, capability)
+        for channel, holders in senders.items():
+            if len(holders) > 1:
+                first = next(iter(holders.values()))
+                yield Hit(
+                    site_of(first, list(holders)),
+                    f"{labels_of(holders)} of {label(crew.name)} all send through {channel}.",
+                    "MEDIUM",
+                    crew,
+                    min(c.confidence for c in holders.values()),
+                    tuple(agent_label(agent) for agent in holders),
+                )
+
+
+@rule(
+    "STRATUM-CR05",
+    "The most shared tool of a crew has a wide blast radius",
+    "CRITICAL",
+    "HIGH",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    sub_titles=(
+        "The second most shared tool of a crew has a wide blast radius",
+        "The third most shared tool of a crew has a wide blast radius",
+    ),
+    remediation="Let one agent hold the tool, check its output once and hand the result on; or give each agent a tool "
+    "of its own, restricted to what that agent needs.",
+)
+def blast_radius(facts: Facts) -> Iterator[Hit]:
+    """One instance per crew for each of its three widest shared tools."""
+    for crew in facts.model.crews:
+        ranked = sorted(
+            ((shared, len(facts.externals_below(shared.agents))) for shared in shared_tools(crew)),
+            key=lambda item: (-len(item[0].agents), -item[1], item[0].tool.key),
+        )
+        for rank, (shared, externals) in enumerate(ranked[:3]):
+            count = len(shared.agents)
+            severity: Severity = "CRITICAL" if count >= WIDE and externals else "HIGH"
+            below = f" and {externals} external service{'s' * (externals != 1)} below them" if externals else ""
+            yield Hit(
+                shared.tool.site,
+                f"{count} of the {len(crew.members)} agents of {label(crew.name)} hold {label(shared.tool.name)}: one "
+                f"poisoned result reaches all {count}{below}.",
+                severity,
+                crew,
+                shared.tool.confidence,
+                (*map(agent_label, shared.agents), label(shared.tool.name)),
+                rank,
+            )
+
+
+class Bypass(NamedTuple):
+    """A later agent reads a store that an earlier one screens."""
+
+    upstream: Agent
+    downstream: Agent
+    unit: str
+    service: str
+    confidence: Confidence
+    reader: Capability
+
+    @property
+    def triple(self) -> tuple[Agent, Agent, str, str]:
+        """What makes two bypasses one."""
+        return self.upstream, self.downstream, self.unit, self.service
+
+
+def _screens(agent: Agent, crew: Crew) -> bool:
+    own = (task for task in crew.tasks if task.agent is agent)
+    return starts(_role(agent), SCREENING) or any(starts(f"{task.name} {task.text}", SCREENING) for task in own)
+
+
+def control_bypasses(facts: Facts, crew: Crew) -> list[Bypass]:
+    """Bypasses of a sequential crew, by position of upstream, then downstream agent, then store."""
+    if crew.process != "sequential":
+        return []
+    reads = [
+        {(c.unit, c.service): c for c in reversed(facts.held(agent, "data_access")) if c.service}
+        for agent in crew.members
+    ]
+    found: list[Bypass] = []
+    for i, upstream in enumerate(crew.members):
+        if not _screens(upstream, crew):
+            continue
+        for j in range(i + 1, len(crew.members)):
+            for store in sorted(reads[i].keys() & reads[j].keys()):
+                confidence = min(reads[i][store].confidence, reads[j][store].confidence)
+                found.append(Bypass(upstream, crew.members[j], *store, confidence, reads[j][store]))
+    return found
+
+
+@rule(
+    "STRATUM-CR06",
+    "An agent reads past the filter before it",
+    "HIGH",
+    rule_class="architecture",
+    category="compounding",
+    crew=True,
+    confidence=Confidence.PROBABLE,
+    sub_titles=("A second agent reads past a filter before it",),
+    remediation="Take direct access to the source from the later agent and pass it the filtered result.",
+)
+def bypassed_control(facts: Facts) -> Iterator[Hit]:
+    """The first two bypasses of each crew; the rest only count."""
+    for crew in facts.model.crews:
+        for rank, bypass in enumerate(control_bypasses(facts, crew)[:2]):
+            yield Hit(
+                site_of(bypass.reader, (bypass.downstream,)),
+                f"{agent_label(bypass.downstream)} reads {label(bypass.service)} directly, which "
+                f"{agent_label(bypass.upstream)} is there to screen.",
+                "HIGH",
+                crew,
+                bypass.confidence,
+                (agent_label(bypass.upstream), agent_label(bypass.downstream)),
+                rank,
+            )
