@@ -9,6 +9,11 @@ import networkx as nx
 
 from stratum_lab.scan.graph import FLOW_EDGES, Edge, Metrics
 
+_BOUNDING = 16
+"""Searches that bound, before all that is left is searched at once."""
+_AT_ONCE = 2048
+"""Nodes searched from at once; bounds the memory of the bits."""
+
 
 def half_up(numerator: int, denominator: int, places: int) -> float:
     """A quotient of non-negative integers rounded half up, exactly; 0.0 for a denominator of 0."""
@@ -75,22 +80,23 @@ def components(neighbours: Sequence[set[int]]) -> list[list[int]]:
 def diameter(neighbours: Sequence[set[int]], part: Sequence[int]) -> int:
     """Longest shortest path in one component.
 
-    Each search from a node bounds the distances of all others (by the triangle inequality), so that on graphs with hubs
-    or long chains a handful of searches settles what would take one search per node.
+    First some searches whose distances bound those of all other nodes (by the triangle inequality): they settle chains
+    and trees. What they leave open, hubs mostly, is searched from all remaining nodes at once, one bit for each.
     """
     if len(part) < 3:
         return len(part) - 1
     lower = dict.fromkeys(part, 0)
     upper = dict.fromkeys(part, len(part))
-    best, widest = 0, True
-    while lower:
+    best = 0
+    for turn in range(_BOUNDING):
+        if not lower:
+            return best
         # Nodes far out raise the lower bound of the diameter, nodes in the middle bring the upper bounds down.
         pick = (
-            max(lower, key=lambda node: (upper[node], len(neighbours[node]), node))
-            if widest
-            else min(lower, key=lambda node: (lower[node], -len(neighbours[node]), node))
+            min(lower, key=lambda node: (lower[node], -len(neighbours[node]), node))
+            if turn % 2
+            else max(lower, key=lambda node: (upper[node], len(neighbours[node]), node))
         )
-        widest = not widest
         distance = _distances(neighbours, pick)
         far = max(distance.values())
         best = max(best, far)
@@ -100,7 +106,26 @@ def diameter(neighbours: Sequence[set[int]], part: Sequence[int]) -> int:
             upper[node] = min(upper[node], far + away)
             if node == pick or upper[node] <= best:
                 del lower[node]
-    return best
+    left = sorted(lower)
+    return max([best, *(_farthest(neighbours, left[n : n + _AT_ONCE]) for n in range(0, len(left), _AT_ONCE))])
+
+
+def _farthest(neighbours: Sequence[set[int]], sources: Sequence[int]) -> int:
+    """The largest distance from any of these nodes, by one search in which each of them is one bit."""
+    fresh = {node: 1 << at for at, node in enumerate(sources)}
+    seen = dict(fresh)
+    steps = 0
+    while True:
+        arriving: dict[int, int] = {}
+        for node, bits in fresh.items():
+            for other in neighbours[node]:
+                arriving[other] = arriving.get(other, 0) | bits
+        fresh = {node: new for node, bits in arriving.items() if (new := bits & ~seen.get(node, 0))}
+        if not fresh:
+            return steps
+        steps += 1
+        for node, bits in fresh.items():
+            seen[node] = seen.get(node, 0) | bits
 
 
 def _distances(neighbours: Sequence[set[int]], start: int) -> dict[int, int]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stratum_lab.scan import metrics
 from stratum_lab.scan.graph import FLOW_EDGES, Edge
 from stratum_lab.scan.metrics import components, diameter, half_up, longest_chain, measure, transitivity
 
@@ -132,6 +133,17 @@ def test_bounds_settle_the_diameter_as_a_search_from_every_node_does(n: int, pai
 def test_large_shapes_have_their_known_diameter(graph: nx.Graph, expected: int) -> None:
     neighbours = [set(graph[i]) for i in range(len(graph))]
     assert diameter(neighbours, list(graph)) == expected
+
+
+@pytest.mark.parametrize("bounding", [0, 2])
+def test_searching_from_all_nodes_at_once_finds_the_same_diameter(
+    bounding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_BOUNDING", bounding)
+    monkeypatch.setattr(metrics, "_AT_ONCE", 7)
+    for seed in range(30):
+        graph = nx.connected_watts_strogatz_graph(30 + seed, 4, 0.1, seed=seed)
+        assert diameter([set(graph[i]) for i in graph], list(graph)) == nx.diameter(graph)
 
 
 def test_a_long_chain_needs_no_recursion() -> None:
