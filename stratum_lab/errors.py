@@ -10,6 +10,8 @@
     |  |- LogIdentityChanged             a topic was recreated under a stored offset
     |- DecodeError (Terminal)            one message that cannot be read (a dead letter)
     |- InvalidLine (Terminal)            one line that is no event (a dead letter)
+    |- TreeError (Terminal)             a scanned tree that cannot be read as a whole
+    |- FetchError                       a source that cannot be fetched; its subclasses say which of the two it is
     |- BrokerUnavailable (Transient)     the broker does not answer                        75
     |- Backpressure (Transient)          a bounded queue stayed full past its deadline     75
     |- DestinationFull (Transient)       no room on the destination's disk                 75
@@ -181,6 +183,8 @@ ERROR_KINDS = frozenset(
         "destination_full",
         "busy",
         "gap",
+        "tree",
+        "fetch",
         "interrupted",
     }
 )

@@ -117,6 +117,19 @@ class ArchiveSettings(_Area):
     roll_seconds: float = Field(300.0, gt=0, description="Age at which a file is closed, seconds.")
 
 
+class ScanSettings(_Area):
+    """How much one scan attempt may read and use."""
+
+    timeout_seconds: float = Field(300.0, gt=0, description="Wall time of one attempt, fetching included, seconds.")
+    memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of the scanning process, bytes.")
+    clone_bytes: int = Field(2 << 30, ge=1, description="Size of a clone or of an unpacked archive, bytes.")
+    files: int = Field(100_000, ge=1, description="Files walked; a tree with more fails.")
+    candidate_files: int = Field(20_000, ge=1, description="Files parsed; one beyond counts as a parser error.")
+    candidate_bytes: int = Field(256 << 20, ge=1, description="Bytes parsed; a file beyond counts as a parser error.")
+    file_bytes: int = Field(1 << 20, ge=1, description="Size of one parsed file, bytes.")
+    nesting: int = Field(1_000, ge=1, description="Depth of one expression or elif chain.")
+
+
 class LogSettings(_Area):
     """What is logged, and how it looks."""
 
@@ -134,6 +147,7 @@ class Settings(_Area):
     streams: StreamsSettings = Field(default_factory=lambda: StreamsSettings())
     warehouse: WarehouseSettings = Field(default_factory=lambda: WarehouseSettings())
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
+    scan: ScanSettings = Field(default_factory=lambda: ScanSettings())
     log: LogSettings = Field(default_factory=lambda: LogSettings())
 
     @property
