@@ -130,6 +130,23 @@ class ScanSettings(_Area):
     nesting: int = Field(1_000, ge=1, description="Depth of one expression or elif chain.")
 
 
+class JobsSettings(_Area):
+    """The workers that take scan jobs."""
+
+    attempts: int = Field(2, ge=1, le=64, description="Scan attempts that run at once in one worker.")
+    scratch: Path | None = Field(None, description="Folder for what is fetched; default: <home>/scratch.")
+    min_free_mb: int = Field(512, ge=0, description="Below this much free disk in it no attempt begins, MiB.")
+    stop_grace_s: float = Field(20.0, ge=0, description="Time running attempts have to end when stopped, seconds.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus port of the worker; 0: none.")
+
+
+class GithubSettings(_Area):
+    """GitHub's API, asked by discovery and for lists that are checked."""
+
+    url: str = Field("https://api.github.com", pattern=r"^https?://", description="Base address of the API.")
+    token: SecretStr | None = Field(None, description="Token; without one GitHub is not asked.")
+
+
 class LogSettings(_Area):
     """What is logged, and how it looks."""
 
@@ -148,6 +165,8 @@ class Settings(_Area):
     warehouse: WarehouseSettings = Field(default_factory=lambda: WarehouseSettings())
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
     scan: ScanSettings = Field(default_factory=lambda: ScanSettings())
+    jobs: JobsSettings = Field(default_factory=lambda: JobsSettings())
+    github: GithubSettings = Field(default_factory=lambda: GithubSettings())
     log: LogSettings = Field(default_factory=lambda: LogSettings())
 
     @property
@@ -159,6 +178,11 @@ class Settings(_Area):
     def archive_dir(self) -> Path:
         """The folder of the archive."""
         return self.archive.dir or self.home / "archive"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """The folder for what scan workers fetch."""
+        return self.jobs.scratch or self.home / "scratch"
 
     @property
     def faust_dir(self) -> Path:
