@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 _END = 1 << 30
 """A line after every line: all bindings count."""
-_MAX_NESTED = 400
-_MAX_CALLS = 60
+_MAX_NESTED = 40
+_MAX_CALLS = 20
+_MAX_CALLERS = 16
 
 
 class ListReader:
@@ -23,15 +24,23 @@ class ListReader:
 
     def __init__(self, resolver: Resolver) -> None:
         self._r = resolver
+        self._open: set[int] = set()
+
+    @property
+    def busy(self) -> bool:
+        """A list is being read."""
+        return bool(self._open)
 
     def items(self, expr: ast.expr, scope: Scope) -> Items:
         """The elements of a list expression, in order, each resolved."""
         values: list[Value] = []
-        complete = self._collect(expr, scope, values, set())
+        if not self._r.busy:
+            self._r.begin()
+        complete = self._collect(expr, scope, values, self._open)
         return Items(values, complete)
 
     def _collect(self, expr: ast.expr, scope: Scope, out: list[Value], seen: set[int]) -> bool:
-        if id(expr) in seen or len(seen) > _MAX_NESTED:
+        if id(expr) in seen or len(seen) > _MAX_NESTED or self._r.spent():
             return False
         seen.add(id(expr))
         try:
@@ -127,6 +136,8 @@ class ListReader:
             for call in self._r.callers(function)
             if (arg := self._r.argument(call, function, text)) is not None
         ]
+        if len(given) > _MAX_CALLERS:
+            return False
         if given:
             return _every([self._collect(arg, call.scope, out, seen) for call, arg in given])
         if binding.value is not None:

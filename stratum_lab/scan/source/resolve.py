@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 24
 """Steps of one resolution before it gives up."""
+MAX_STEPS: Final = 4_000
+"""Expressions that one question may look at; hostile sources would ask for millions."""
+MAX_CALLERS: Final = 16
+"""Calls of one function that are compared to learn what a parameter is; a function with more is general."""
 MAX_RETURNS: Final = 4
 """Repo functions one resolution goes through by their return values."""
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|%(?:\([^)]*\))?[sdrif]")
@@ -36,6 +40,9 @@ class Resolver:
         self._known: dict[int, Value] = {}
         self._nodes: list[ast.expr] = []  # keeps the nodes of `_known` alive, so that an id names one node
         self._running: set[int] = set()
+        self._tried: set[int] = set()  # unknown within the running question, because of a cycle or for good
+        self._steps = 0
+        self._lists = ListReader(self)
         self._called: dict[Function, list[Function]] = {}
         self._reachable: dict[Function, frozenset[Function]] = {}
         self._calls: dict[int, Call] = {}
@@ -50,17 +57,36 @@ class Resolver:
         known = self._known.get(key)
         if known is not None:
             return known
-        if key in self._running or len(self._running) >= MAX_DEPTH:
+        if not self.busy:
+            self.begin()
+        if key in self._running or key in self._tried or len(self._running) >= MAX_DEPTH or self.spent():
             return NOTHING
         self._running.add(key)
         try:
             value = self._resolve(expr, scope)
         finally:
             self._running.discard(key)
-        if value.known or not self._running:  # an unknown inside a cycle may be known from elsewhere
+        if value.known or not self.busy:  # an unknown inside a cycle may be known from elsewhere
             self._known[key] = value
             self._nodes.append(expr)
+        else:
+            self._tried.add(key)
         return value
+
+    @property
+    def busy(self) -> bool:
+        """A question is being answered, of which this one is a part."""
+        return bool(self._running) or self._lists.busy
+
+    def begin(self) -> None:
+        """Start a question: all steps are left, nothing has been tried."""
+        self._steps = 0
+        self._tried.clear()
+
+    def spent(self) -> bool:
+        """Count one step; True when the question has used up its steps."""
+        self._steps += 1
+        return self._steps > MAX_STEPS
 
     def origin(self, expr: ast.expr, scope: Scope) -> str | None:
         """Dotted origin of an expression, None when unknown."""
@@ -156,7 +182,8 @@ class Resolver:
     def _passed(self, function: Function, text: str) -> Value:
         """What every call of a repo function passes for a parameter, when all agree on one thing."""
         found: list[Value] = []
-        for call in self.callers(function):
+        callers = self.callers(function)
+        for call in callers if len(callers) <= MAX_CALLERS else ():
             given = self.argument(call, function, text)
             if given is not None:
                 found.append(self.resolve(given, call.scope))
@@ -524,7 +551,7 @@ class Resolver:
 
     def items(self, expr: ast.expr, scope: Scope) -> Items:
         """The elements of a list expression, in order, each resolved."""
-        return ListReader(self).items(expr, scope)
+        return self._lists.items(expr, scope)
 
     # -- who calls whom ------------------------------------------------------------------------------------------
 

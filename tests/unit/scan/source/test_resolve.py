@@ -204,3 +204,25 @@ def test_calls_are_found_by_origin_prefix_and_last_name() -> None:
     assert len(list(p.calls_to("requests.*"))) == 2
     assert len(list(p.calls_to("crewai.**.Agent"))) == 1
     assert len(list(p.calls_to("requests.get", "requests.*"))) == 2
+
+
+def test_lists_that_feed_each_other_in_a_circle_end() -> None:
+    p = project(
+        main="""
+def one(items):
+    for item in items:
+        two(item)
+    return [*items, *two(items)]
+def two(things):
+    for thing in things:
+        one(thing)
+    return one(things)
+probe(one(two([1])))
+"""
+    )
+    assert elements(p) is not None
+
+
+def test_a_function_called_from_everywhere_takes_no_parameter_from_its_calls() -> None:
+    calls = "\n".join("f(Y())" for _ in range(40))
+    assert not argument(project(main=f"from x import Y\ndef f(y):\n    probe(y)\n{calls}")).known
