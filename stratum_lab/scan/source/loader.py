@@ -17,13 +17,14 @@ import yaml
 from stratum_lab.scan.model import Site, Skipped
 from stratum_lab.scan.result import FileFacts
 from stratum_lab.scan.source.index import Module, index, lighten
+from stratum_lab.scan.source.limits import DEFAULT
 from stratum_lab.scan.source.parse import ParseFailure, parse_python
 from stratum_lab.scan.source.project import JsonFile, Project, YamlFile
 from stratum_lab.scan.source.secrets import secret_lines
 
-FULL_BYTES: Final = 2_500_000
+FULL_BYTES: Final = 2_000_000
 """Bytes of Python source that are indexed in full whatever they import."""
-FRAMEWORK_BYTES: Final = 5_000_000
+FRAMEWORK_BYTES: Final = 3_000_000
 """Bytes of source importing a framework that are indexed in full; beyond, the light form."""
 TEXT_BYTES: Final = 262_144
 """Largest dependency, env or ignore file that is kept as text."""
@@ -79,10 +80,14 @@ class Loader:
     Args:
         full_bytes: Source kept in full whatever it imports.
         framework_bytes: Further source kept in full when it imports a framework.
+        nesting: Depth of nesting a Python file may have.
     """
 
-    def __init__(self, *, full_bytes: int = FULL_BYTES, framework_bytes: int = FRAMEWORK_BYTES) -> None:
+    def __init__(
+        self, *, full_bytes: int = FULL_BYTES, framework_bytes: int = FRAMEWORK_BYTES, nesting: int = DEFAULT.nesting
+    ) -> None:
         self.facts = FileFacts()
+        self._nesting = nesting
         self._room = full_bytes
         self._framework_room = framework_bytes
         self._modules: list[Module] = []
@@ -116,7 +121,7 @@ class Loader:
         self.facts.total_loc += data.count(b"\n") + (1 if data and not data.endswith(b"\n") else 0)
 
     def _python(self, path: str, data: bytes) -> None:
-        tree = parse_python(data)
+        tree = parse_python(data, self._nesting)
         if isinstance(tree, ParseFailure):
             self.fail(path, tree.reason)
             return
