@@ -373,6 +373,7 @@ class MemoryStore:
         collection: Literal name of the collection, or the variable's place when it has none.
         arguments: Keyword arguments of its construction and of the creation of its collections.
         rollback: Snapshot, backup, restore or version evidence.
+        constructed: False when the module is imported but no object of it is made.
     """
 
     site: Site
@@ -384,6 +385,7 @@ class MemoryStore:
     writes: list[StoreAccess] = field(default_factory=list)
     reads: list[StoreAccess] = field(default_factory=list)
     rollback: bool = False
+    constructed: bool = True
 
 
 class Learning(NamedTuple):

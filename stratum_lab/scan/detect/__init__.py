@@ -1,8 +1,9 @@
 """Detectors, one module a framework or subject; each fills the model from a project.
 
-A detector is a module of this folder with one or more of three functions `(project, model) -> None`, called over all
+A detector is a module of this folder with one or more of four functions `(project, model) -> None`, called over all
 detectors in this order: `agents` (definition sites), `groups` (crews, graphs, tasks, links, guardrails: all that needs
-agents), `late` (what yields to everything else). A new file is found by itself.
+agents), `late` (what yields to everything else), `last` (facts about all that was found). A new file is found without
+being listed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 from stratum_lab.scan.model import Model
 from stratum_lab.scan.source.project import Project
 
-STAGES: Final = ("agents", "groups", "late")
+STAGES: Final = ("agents", "groups", "late", "last")
 
 Stage = Callable[[Project, Model], None]
 

@@ -26,7 +26,7 @@ def agents(project: Project, model: Model) -> None:
     """Note every environment variable that is named, and the env files."""
     found: set[EnvReference] = set()
     for module in project.modules:
-        for node, scope in module.environ:
+        for node, scope, _ in module.environ:
             if project.resolver.origin(node.value, scope) == "os.environ":
                 name = project.resolver.text(node.slice, scope)
                 _note(found, name, Site(module.path, node.lineno, node.col_offset))

@@ -207,12 +207,13 @@ class Module:
         imports: Local name to dotted origin over every scope; relative ones resolved, with a leading ".".
         roots: First components of absolute imports in any scope.
         calls: Kept calls of every scope in order of place.
-        environ: Subscripts of something called `environ`, read or assigned, with their scope.
+        attributes: Assignments to an attribute of another object than `self`: target, value and scope.
+        environ: Subscripts of something called `environ`, with their scope and what is assigned to them.
         light: Indexed in the light form.
     """
 
-    __slots__ = ("calls", "classes", "environ", "excluded", "functions", "imported", "imports", "light", "name", "path",
-                 "roots", "scope", "size", "star_imports")  # fmt: skip
+    __slots__ = ("attributes", "calls", "classes", "environ", "excluded", "functions", "imported", "imports", "light",
+                 "name", "path", "roots", "scope", "size", "star_imports")  # fmt: skip
 
     def __init__(self, path: str, size: int, excluded: bool = False) -> None:
         self.path = path
@@ -229,7 +230,8 @@ class Module:
         self.functions: list[Function] = []
         self.classes: list[Class] = []
         self.calls: list[Call] = []
-        self.environ: list[tuple[ast.Subscript, Scope]] = []
+        self.environ: list[tuple[ast.Subscript, Scope, ast.expr | None]] = []
+        self.attributes: list[tuple[ast.Attribute, ast.expr, Scope]] = []
         self.light = False
         self.scope = Scope("module", "", None, self)
 
@@ -407,8 +409,10 @@ class _Indexer:
         elif isinstance(target, ast.Attribute):
             if cls is not None and isinstance(target.value, ast.Name) and target.value.id in ("self", "cls"):
                 cls.scope.attributes.setdefault(target.attr, []).append((Binding(kind, line, value, at=at), scope))
+            elif kind == "assign" and not at:
+                self.module.attributes.append((target, value, scope))
         elif isinstance(target, ast.Subscript):
-            self.environ(target, scope)
+            self.environ(target, scope, value)
         elif isinstance(target, ast.Tuple | ast.List):
             inner: BindingKind = "unpack" if kind == "assign" else kind
             for position, part in enumerate(target.elts):
@@ -548,12 +552,12 @@ class _Indexer:
                     stack.append(value)
         return found
 
-    def environ(self, node: ast.Subscript, scope: Scope) -> None:
+    def environ(self, node: ast.Subscript, scope: Scope, assigned: ast.expr | None = None) -> None:
         """`os.environ["X"]`, by whatever import; the resolver decides later."""
         value = node.value
         last = value.attr if isinstance(value, ast.Attribute) else value.id if isinstance(value, ast.Name) else ""
         if last.endswith("environ") or last == "env":
-            self.module.environ.append((node, scope))
+            self.module.environ.append((node, scope, assigned))
 
     def lambda_(self, node: ast.Lambda, scope: Scope, function: Function | None, in_try: bool) -> None:
         inner = Scope("function", f"<lambda:{node.lineno}>", scope, self.module)
