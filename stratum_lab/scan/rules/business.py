@@ -15,7 +15,7 @@ JUDGING = ("approv", "classif", "scor", "evaluat", "filter", "triage", "review",
 
 
 def _reviewed(capability: Capability, agent: Agent, facts: Facts) -> bool:
-    return not facts.covers(capability, agent).isdisjoint({"hitl", "output_filter"})
+    return facts.covered(capability, agent, "hitl", "output_filter")
 
 
 def _senders(facts: Facts) -> list[Capability]:
@@ -76,7 +76,7 @@ def unreviewed_messages(facts: Facts) -> Iterator[Hit]:
 def unapproved_payments(facts: Facts) -> Iterator[Hit]:
     """One instance per financial capability and crew of holders that nobody gates."""
     for capability in facts.reachable("financial"):
-        free = [agent for agent in capability.agents if "hitl" not in facts.covers(capability, agent)]
+        free = [agent for agent in capability.agents if not facts.covered(capability, agent, "hitl")]
         severity: Severity = "HIGH" if capability.confidence is Confidence.CONFIRMED else "MEDIUM"
         for crew, agents in facts.owners(free):
             yield Hit(
@@ -130,7 +130,7 @@ def unstructured_verdict(facts: Facts) -> Iterator[Hit]:
         symbol = "" if ":" in agent.symbol else agent.symbol.rpartition(".")[2]
         if not (starts(agent.role or agent.name, JUDGING) or starts(symbol, JUDGING)):
             continue
-        if "validation" in facts.guards(agent):
+        if facts.guarded(agent, "validation"):
             continue
         for crew, _ in facts.owners([agent]):
             text = f"{agent_label(agent)} judges, but its verdict has no schema."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from stratum_lab.scan.graph import Severity
-from stratum_lab.scan.model import Agent, Capability, Confidence, Crew, Tool
+from stratum_lab.scan.model import Agent, Capability, Confidence, Crew, Task, Tool
 from stratum_lab.scan.rules.catalogue import Hit, rule
 from stratum_lab.scan.rules.facts import Facts, agent_label, label, labels_of, site_of, starts, strongest
 
@@ -52,16 +52,16 @@ def _acts(agent: Agent, facts: Facts) -> Confidence | None:
         for c in facts.held(agent)
         if not c.search_only and (c.kind in ("destructive", "financial") or (c.kind == "outbound" and c.channel))
     ]
-    free = [c for c in held if "hitl" not in facts.covers(c, agent)]
+    free = [c for c in held if not facts.covered(c, agent, "hitl")]
     if free:
         return strongest(free)
-    if held or "hitl" in facts.guards(agent):
+    if held or facts.guarded(agent, "hitl"):
         return None
     return Confidence.PROBABLE if starts(_role(agent), ACTING) else None
 
 
 def _filtered(agent: Agent, facts: Facts) -> bool:
-    return not facts.guards(agent).isdisjoint({"input_filter", "output_filter"})
+    return facts.guarded(agent, "input_filter", "output_filter")
 
 
 @rule(
@@ -115,11 +115,8 @@ def unchecked_chain(facts: Facts) -> Iterator[Hit]:
     for crew in facts.model.crews:
         if len(crew.members) < 3 or not (crew.process == "sequential" or (crew.process == "graph" and crew.ordered)):
             continue
-        if crew.tasks:
-            kinds = [facts.task_guards(t) | (facts.guards(t.agent) if t.agent else set()) for t in crew.tasks[:-1]]
-        else:
-            kinds = [facts.guards(agent) for agent in crew.members[:-1]]
-        if not any("validation" in kind for kind in kinds):
+        steps: list[Task] | list[Agent] = crew.tasks or crew.members
+        if not any(facts.validated(step) for step in steps[:-1]):
             text = f"{len(crew.members)} agents of {label(crew.name)} work in a row and no step checks the one before."
             yield Hit(crew.site, text, "MEDIUM", crew, subjects=(label(crew.name),))
 
@@ -139,25 +136,22 @@ def steering(facts: Facts) -> Iterator[Hit]:
 
     An agent without capabilities takes nothing in from outside, so its links are left out.
     """
-    for link in facts.model.links:
-        source, target = link.source, link.target
-        if not isinstance(source, Agent) or not isinstance(target, Agent) or source is target:
-            continue
+    for source, target, edge_type, crew in facts.handovers:
         weak = facts.held(source)
         strong = [
             c
             for c in facts.held(target, "destructive", "financial", "code_exec")
-            if "hitl" not in facts.covers(c, target)
+            if not facts.covered(c, target, "hitl")
         ]
         if not weak or not strong or not {c.kind for c in weak} <= {"data_access", "outbound"}:
             continue
-        verb = "delegates to" if link.edge_type == "delegates_to" else "feeds"
+        verb = "delegates to" if edge_type == "delegates_to" else "feeds"
         yield Hit(
             target.site,
             f"{agent_label(source)}, which only reads and sends, {verb} {agent_label(target)}, which can act through "
             f"{label(strong[0].tools[0].name if strong[0].tools else strong[0].symbol)} unapproved.",
             "HIGH",
-            link.crew,
+            crew,
             min(strongest(weak), strongest(strong)),
             (agent_label(source), agent_label(target)),
         )
@@ -258,7 +252,7 @@ def control_bypasses(facts: Facts, crew: Crew) -> list[Bypass]:
     if crew.process != "sequential":
         return []
     reads = [
-        {(c.unit, c.service): c for c in reversed(facts.held(agent, "data_access")) if c.service}
+        {(c.unit, s): c for c in reversed(facts.held(agent, "data_access")) for s in c.all_services}
         for agent in crew.members
     ]
     found: list[Bypass] = []

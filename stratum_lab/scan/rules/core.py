@@ -88,7 +88,7 @@ def unreviewed_path(facts: Facts) -> Iterator[Hit]:
 def unasked_destruction(facts: Facts) -> Iterator[Hit]:
     """One instance per destructive capability and crew of holders that nobody gates."""
     for capability in facts.reachable("destructive"):
-        free = [agent for agent in capability.agents if "hitl" not in facts.covers(capability, agent)]
+        free = [agent for agent in capability.agents if not facts.covered(capability, agent, "hitl")]
         severity: Severity = "HIGH" if facts.unit_has(capability.unit, "hitl") else "CRITICAL"
         for crew, agents in facts.owners(free):
             yield Hit(
@@ -124,7 +124,7 @@ def code_on_host(facts: Facts) -> Iterator[Hit]:
         seen.update(capability.agents)
         if capability.trust != "privileged":
             continue
-        free = [agent for agent in capability.agents if "hitl" not in facts.covers(capability, agent)]
+        free = [agent for agent in capability.agents if not facts.covered(capability, agent, "hitl")]
         for crew, agents in facts.owners(free):
             yield Hit(
                 site_of(capability, agents),
@@ -135,7 +135,7 @@ def code_on_host(facts: Facts) -> Iterator[Hit]:
                 tuple(agent_label(agent) for agent in agents),
             )
     for agent in facts.model.agents:
-        if agent.code_execution == "local" and agent not in seen and "hitl" not in facts.guards(agent):
+        if agent.code_execution == "local" and agent not in seen and not facts.guarded(agent, "hitl"):
             for crew, _ in facts.owners([agent]):
                 what = text.format(agent_label(agent), "its configuration")
                 yield Hit(agent.site, what, "HIGH", crew, agent.confidence, (agent_label(agent),))
@@ -156,7 +156,7 @@ def unchecked_money(facts: Facts) -> Iterator[Hit]:
     for capability in facts.reachable("financial"):
         if capability.calls and all(call.validated for call in capability.calls):
             continue
-        free = [agent for agent in capability.agents if "hitl" not in facts.covers(capability, agent)]
+        free = [agent for agent in capability.agents if not facts.covered(capability, agent, "hitl")]
         severity: Severity = "MEDIUM" if facts.unit_has(capability.unit, "hitl", "validation") else "HIGH"
         for crew, agents in facts.owners(free):
             yield Hit(

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,15 +20,16 @@ from stratum_lab.scan.model import (
     CapabilityKind,
     Confidence,
     Crew,
-    Guardrail,
     GuardrailKind,
     Model,
     Site,
-    Step,
     Task,
-    Tool,
 )
+from stratum_lab.scan.topology_controls import Controls
+from stratum_lab.scan.topology_ids import Ids
 
+IN_A_ROW = ("sequential", "round_robin")
+"""Processes whose consecutive members feed each other."""
 LABEL = 60
 """Characters of a name in a text; what comes from a repository can be of any length."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
@@ -55,6 +57,15 @@ class Owner(NamedTuple):
 
     crew: Crew | None
     agents: tuple[Agent, ...]
+
+
+class Handover(NamedTuple):
+    """One agent hands work to another; `crew` is where, None across crews."""
+
+    source: Agent
+    target: Agent
+    edge_type: str
+    crew: Crew | None
 
 
 @cache
@@ -112,6 +123,8 @@ class Facts:
         self.model = model
         self.graph = graph
         self.project = project
+        self._ids = Ids(model)
+        self._controls = Controls(model, self._ids)
 
     @cached_property
     def _crews(self) -> dict[Agent, list[Crew]]:
@@ -130,50 +143,34 @@ class Facts:
         return found
 
     @cached_property
-    def _tasks(self) -> dict[Agent, list[Task]]:
-        found: dict[Agent, list[Task]] = {}
-        for task in self.model.tasks:
-            if task.agent is not None:
-                found.setdefault(task.agent, []).append(task)
-        return found
-
-    @cached_property
-    def _guards(self) -> dict[int, list[Guardrail]]:
-        """Active guardrails by the identity of what they are linked to."""
-        found: dict[int, list[Guardrail]] = {}
+    def _direct(self) -> dict[int, set[GuardrailKind]]:
+        """Kinds of active guardrails by the identity of what they are given to."""
+        found: dict[int, set[GuardrailKind]] = {}
         for guard in self.model.guardrails:
             if guard.active:
                 for target in guard.targets:
-                    found.setdefault(id(target), []).append(guard)
+                    found.setdefault(id(target), set()).add(guard.kind)
         return found
 
     @cached_property
-    def _tool_guards(self) -> dict[tuple[tuple[str, str], Site], set[GuardrailKind]]:
-        found: dict[tuple[tuple[str, str], Site], set[GuardrailKind]] = {}
-        for guard in self.model.guardrails:
-            if guard.active:
-                for target in guard.targets:
-                    if isinstance(target, Tool):
-                        found.setdefault((target.key, target.site), set()).add(guard.kind)
-        return found
-
-    @cached_property
-    def _unit_filters(self) -> dict[str, set[GuardrailKind]]:
-        """Filters that reach every agent of their unit because they were given to none."""
-        found: dict[str, set[GuardrailKind]] = {}
-        for guard in self.model.guardrails:
-            if guard.active and guard.by_unit and not guard.targets:
-                found.setdefault(guard.unit, set()).add(guard.kind)
-        return found
-
-    @cached_property
-    def _gated_steps(self) -> dict[Agent, set[GuardrailKind]]:
-        """Guardrails of a tool node, for the agents whose tools it runs: those with an edge to it."""
-        found: dict[Agent, set[GuardrailKind]] = {}
+    def handovers(self) -> list[Handover]:
+        """Where one agent feeds or delegates to another: links, and consecutive members of crews that work in a row."""
+        found: dict[tuple[Agent, Agent, str, Crew | None], Handover] = {}
         for link in self.model.links:
-            if isinstance(link.target, Step) and not link.target.code and isinstance(link.source, Agent):
-                found.setdefault(link.source, set()).update(g.kind for g in self._guards.get(id(link.target), ()))
-        return found
+            source, target = link.source, link.target
+            if isinstance(source, Agent) and isinstance(target, Agent) and source is not target:
+                crews: list[Crew | None] = [link.crew]
+                if link.crew is None and not link.flow:
+                    crews = [crew for crew in self.crews_of(source) if target in crew.members] or [None]
+                for crew in crews:
+                    found.setdefault(
+                        (source, target, link.edge_type, crew), Handover(source, target, link.edge_type, crew)
+                    )
+        for crew in self.model.crews:
+            if crew.ordered and crew.process in IN_A_ROW:
+                for source, target in pairwise(crew.members):
+                    found.setdefault((source, target, "feeds_into", crew), Handover(source, target, "feeds_into", crew))
+        return list(found.values())
 
     def crews_of(self, agent: Agent) -> list[Crew]:
         """Crews an agent is a member of."""
@@ -187,10 +184,6 @@ class Facts:
         """Capabilities that some agent holds."""
         return [c for c in self.model.capabilities if c.agents and (not kinds or c.kind in kinds)]
 
-    def tasks_of(self, agent: Agent) -> list[Task]:
-        """Tasks assigned to an agent."""
-        return self._tasks.get(agent, [])
-
     def owners(self, agents: Iterable[Agent]) -> list[Owner]:
         """The owner rule: one entry per crew that has some of these agents, one more for those in none."""
         by_crew: dict[Crew | None, list[Agent]] = {}
@@ -200,96 +193,81 @@ class Facts:
                 by_crew.setdefault(crew, []).append(agent)
         return [Owner(crew, tuple(found)) for crew, found in by_crew.items()]
 
-    def guards(self, agent: Agent) -> set[GuardrailKind]:
-        """Kinds of active guardrails on an agent, its tasks or its crews, or over its unit."""
-        kinds: set[GuardrailKind] = set(self._unit_filters.get(agent.unit, ()))
-        for what in (agent, *self.crews_of(agent)):
-            kinds.update(guard.kind for guard in self._guards.get(id(what), ()))
-        for task in self.tasks_of(agent):
-            kinds |= self.task_guards(task)
-        return kinds
+    def guarded(self, agent: Agent, *kinds: GuardrailKind) -> bool:
+        """Whether an agent is linked to an active guardrail of these kinds: its own, its tasks', crew's or unit's."""
+        return self._controls.has(self._ids.agents[agent], *kinds)
 
-    def crew_guards(self, crew: Crew) -> set[GuardrailKind]:
-        """Kinds of active guardrails on a crew itself, its tasks or its members."""
-        kinds: set[GuardrailKind] = {guard.kind for guard in self._guards.get(id(crew), ())}
-        for task in crew.tasks:
-            kinds |= self.task_guards(task)
-        for agent in crew.members:
-            kinds |= self.guards(agent)
-        return kinds
+    def covered(self, capability: Capability, agent: Agent, *kinds: GuardrailKind) -> bool:
+        """Whether a guardrail of these kinds covers a capability as an agent holds it: on the tool, node or agent."""
+        return self._controls.has(self._ids.capabilities[capability], *kinds) or self.guarded(agent, *kinds)
 
-    def task_guards(self, task: Task) -> set[GuardrailKind]:
-        """Kinds of active guardrails on one task."""
-        kinds: set[GuardrailKind] = {guard.kind for guard in self._guards.get(id(task), ())}
-        if task.validated:
-            kinds.add("validation")
-        if task.hitl:
-            kinds.add("hitl")
-        return kinds
+    def limited(self, crew: Crew) -> bool:
+        """Whether a crew, a run of it, a task or a member has a rate limit."""
+        return (
+            crew.rate_limited
+            or any("rate_limit" in self._direct.get(id(what), ()) for what in (crew, *crew.tasks))
+            or any(self.guarded(agent, "rate_limit") for agent in crew.members)
+        )
 
-    def covers(self, capability: Capability, agent: Agent) -> set[GuardrailKind]:
-        """Kinds of active guardrails on a capability as one agent holds it: tool, agent, task, tool node."""
-        kinds = self.guards(agent)
-        held = {tool.key for tool in agent.tools}
-        for tool in capability.tools:
-            if tool.key in held:
-                kinds |= self._tool_guards.get((tool.key, tool.site), set())
-        if capability.tools:
-            kinds |= self._gated_steps.get(agent, set())
-        return kinds
+    def validated(self, step: Task | Agent) -> bool:
+        """Whether the output of one task, or of an agent that has none, is checked."""
+        if "validation" in self._direct.get(id(step), ()):
+            return True
+        if isinstance(step, Agent):
+            return self.guarded(step, "validation")
+        return step.validated or (step.agent is not None and self.validated_itself(step.agent))
+
+    def validated_itself(self, agent: Agent) -> bool:
+        """Whether a validation was given to an agent and not to one of its tasks."""
+        return "validation" in self._direct.get(id(agent), ())
 
     def unit_has(self, unit: str, *kinds: GuardrailKind) -> bool:
         """Whether an active guardrail of one of these kinds stands anywhere in a project unit."""
-        if any(g.active and g.unit == unit and g.kind in kinds for g in self.model.guardrails):
-            return True
-        tasks = [task for task in self.model.tasks if task.agent is not None and task.agent.unit == unit]
-        return ("hitl" in kinds and any(t.hitl for t in tasks)) or (
-            "validation" in kinds and any(t.validated for t in tasks)
-        )
+        return any(guard.active and guard.unit == unit and guard.kind in kinds for guard in self.model.guardrails)
 
     @cached_property
-    def _sinks(self) -> dict[int, set[str]]:
-        """External nodes a capability sends to, by the identity of the capability."""
-        capabilities = {n.node_id: n.thing for n in self.graph.nodes.values() if isinstance(n.thing, Capability)}
-        found: dict[int, set[str]] = {}
+    def _sinks(self) -> dict[str, set[str]]:
+        """External nodes by the capability that sends to them."""
+        found: dict[str, set[str]] = {}
         for edge in self.graph.edges:
-            if edge.edge_type == "sends_to" and edge.source in capabilities:
-                found.setdefault(id(capabilities[edge.source]), set()).add(edge.target)
+            if edge.edge_type == "sends_to" and self.graph.nodes[edge.target].node_type == "external":
+                found.setdefault(edge.source, set()).add(edge.target)
+        return found
+
+    @cached_property
+    def _after(self) -> dict[Agent, list[Agent]]:
+        found: dict[Agent, list[Agent]] = {}
+        for handover in self.handovers:
+            found.setdefault(handover.source, []).append(handover.target)
         return found
 
     def externals_below(self, agents: Iterable[Agent]) -> set[str]:
         """External nodes that agents, or agents after them, send to."""
-        reached: list[Agent] = list(agents)
-        seen = set(reached)
-        while reached:
-            agent = reached.pop()
-            for link in self._out.get(agent, ()):
-                if link not in seen:
-                    seen.add(link)
-                    reached.append(link)
-        return {sink for agent in seen for c in self.held(agent) for sink in self._sinks.get(id(c), ())}
-
-    @cached_property
-    def _out(self) -> dict[Agent, list[Agent]]:
-        found: dict[Agent, list[Agent]] = {}
-        for link in self.model.links:
-            if isinstance(link.source, Agent) and isinstance(link.target, Agent):
-                found.setdefault(link.source, []).append(link.target)
-        return found
+        todo = list(agents)
+        seen = set(todo)
+        while todo:
+            further = [agent for agent in self._after.get(todo.pop(), ()) if agent not in seen]
+            seen.update(further)
+            todo += further
+        return {
+            sink
+            for agent in seen
+            for capability in self.held(agent)
+            for sink in self._sinks.get(self._ids.capabilities[capability], ())
+        }
 
     @cached_property
     def providers(self) -> frozenset[str]:
         """Model providers of tier detected, else those whose key name is referenced (A10)."""
-        detected = frozenset(use.slug for use in self.model.model_uses if use.slug)
-        if detected:
-            return detected
+        if self.model.model_uses:
+            return frozenset(use.slug for use in self.model.model_uses if use.slug)
         keys: dict[str, str] = table("companies.json")["provider_keys"]
         return frozenset(keys[ref.name] for ref in self.model.env_references if ref.name in keys)
 
     def provider_site(self) -> Site | None:
         """First place that names a model provider."""
-        sites = [use.site for use in self.model.model_uses if use.slug]
         keys: dict[str, str] = table("companies.json")["provider_keys"]
+        sites = [use.site for use in self.model.model_uses if use.slug]
         return min(sites or [ref.site for ref in self.model.env_references if ref.name in keys], default=None)
 
 

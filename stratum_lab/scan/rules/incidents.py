@@ -83,7 +83,7 @@ def _confidence(entry: dict[str, Any], group: Group, facts: Facts) -> float:
         return 0.0
     confidence = MATCH
     services = frozenset(entry["services"])
-    named = any(c.service in services for c in held)
+    named = any(not services.isdisjoint(c.all_services) for c in held)
     confidence += 0.25 if named else 0.0
     confidence += 0.25 if _PATTERNS[entry["pattern"]](group, services, facts) else 0.0
     return confidence if named else min(confidence, float(entry["most_without_service"]))
@@ -91,14 +91,7 @@ def _confidence(entry: dict[str, Any], group: Group, facts: Facts) -> float:
 
 def _links(group: Group, facts: Facts) -> list[tuple[Agent, Agent]]:
     members = set(group.agents)
-    return [
-        (link.source, link.target)
-        for link in facts.model.links
-        if isinstance(link.source, Agent)
-        and isinstance(link.target, Agent)
-        and link.source in members
-        and link.target in members
-    ]
+    return [(h.source, h.target) for h in facts.handovers if h.source in members and h.target in members]
 
 
 def _path(group: Group, services: frozenset[str], facts: Facts) -> bool:
@@ -124,7 +117,7 @@ def _fetched_action(group: Group, services: frozenset[str], facts: Facts) -> boo
     """An agent holds a fetching tool and another that acts, without a human asked."""
     return any(
         any(c.fetches for c in facts.held(agent))
-        and any(_acts(c) and "hitl" not in facts.covers(c, agent) for c in facts.held(agent, *ACTING))
+        and any(_acts(c) and not facts.covered(c, agent, "hitl") for c in facts.held(agent, *ACTING))
         for agent in group.agents
     )
 

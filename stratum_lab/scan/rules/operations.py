@@ -41,6 +41,6 @@ def unlimited_crew(facts: Facts) -> Iterator[Hit]:
     if len(facts.model.capabilities) < MANY_CAPABILITIES:
         return
     for crew in facts.model.crews:
-        if not crew.rate_limited and "rate_limit" not in facts.crew_guards(crew):
+        if not facts.limited(crew):
             text = f"Nothing in {label(crew.name)} limits iterations, requests or tokens."
             yield Hit(crew.site, text, "MEDIUM", crew, subjects=(label(crew.name),))
