@@ -16,6 +16,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "dev": ("stratum_lab.cli.dev", "Run broker, streams and sinks together with one status screen."),
     "doctor": ("stratum_lab.cli.doctor", "Check everything this machine needs, each with the fix."),
     "down": ("stratum_lab.cli.broker", "Stop the broker that `up` started."),
+    "job": ("stratum_lab.cli.job", "Select, submit and follow scan jobs."),
     "query": ("stratum_lab.cli.query", "Ask the warehouse a question in SQL."),
     "records": ("stratum_lab.cli.records", "Fold result folders into records, without a broker."),
     "replay": ("stratum_lab.cli.replay", "Rebuild derived topics and tables from the log."),
@@ -24,7 +25,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "status": ("stratum_lab.cli.broker", "Show broker, topics and how far every consumer is."),
     "up": ("stratum_lab.cli.broker", "Provide a broker and create the topics."),
     "warehouse": ("stratum_lab.cli.warehouse", "Look after the DuckDB file."),
-    "worker": ("stratum_lab.cli.worker", "Run one long-lived part: streams, warehouse, records, archive."),
+    "worker": ("stratum_lab.cli.worker", "Run one long-lived part: scan, streams, warehouse, records, archive."),
 }
 """Top-level name -> (module, one line). The module has an attribute of that name: a Typer app or a command."""
 
