@@ -23,7 +23,7 @@ def load(root: Path, limits: Limits = DEFAULT) -> tuple[FileFacts, Project]:
     """
     tree = walk(root, limits)
     reader = Reader(tree, limits)
-    loader = Loader(nesting=limits.nesting)
+    loader = Loader(limits=limits)
     for content in reader.contents():
         if content.data is not None:
             loader.add(content.path, content.data)

@@ -6,6 +6,7 @@ It opens nothing; whoever walks the tree hands it each file's bytes.
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 import re
 from collections.abc import Iterable
@@ -17,9 +18,10 @@ import yaml
 from stratum_lab.scan.model import Site, Skipped
 from stratum_lab.scan.result import FileFacts
 from stratum_lab.scan.source.index import Module, index, lighten
-from stratum_lab.scan.source.limits import DEFAULT
-from stratum_lab.scan.source.parse import ParseFailure, parse_python
+from stratum_lab.scan.source.limits import DEFAULT, Limits
+from stratum_lab.scan.source.parse import Newer, ParseFailure, parse_python
 from stratum_lab.scan.source.project import JsonFile, Project, YamlFile
+from stratum_lab.scan.source.read import MCP_NAMES, REASONS, Undecodable, decode_python, kind_of, loc
 from stratum_lab.scan.source.secrets import secret_lines
 
 FULL_BYTES: Final = 2_000_000
@@ -28,10 +30,8 @@ FRAMEWORK_BYTES: Final = 3_000_000
 """Bytes of source importing a framework that are indexed in full; beyond, the light form."""
 TEXT_BYTES: Final = 262_144
 """Largest dependency, env or ignore file that is kept as text."""
-MCP_NAMES: Final = frozenset({"mcp.json", ".mcp.json", "mcp_config.json", "claude_desktop_config.json"})
 _EXCLUDED_PARTS = frozenset({"test", "tests", "vendor", "_vendor", "third_party"})
 _EXCLUDED_NAMES = ("test_*.py", "*_test.py", "conftest.py")
-_YAML_NAMES = ("*agent*.yaml", "*agent*.yml", "*task*.yaml", "*task*.yml", "*crew*.yaml", "*crew*.yml")
 _YAML_SHAPES = ((b"role", b"goal"), (b"description", b"expected_output"))
 _TEXT_NAMES = ("requirements*.txt", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "environment.y*ml", ".env",
                ".env.*", "*.env", ".gitignore", "langgraph.json", "OAI_CONFIG_LIST*", "constraints*.txt")  # fmt: skip
@@ -47,15 +47,9 @@ def is_excluded(path: str) -> bool:
     return not _EXCLUDED_PARTS.isdisjoint(folders) or any(fnmatchcase(name, p) for p in _EXCLUDED_NAMES)
 
 
-def is_yaml_name(path: str) -> bool:
-    """Whether a YAML file is an agent, task or crew configuration by its name."""
-    return any(fnmatchcase(posixpath.basename(path).lower(), pattern) for pattern in _YAML_NAMES)
-
-
 def is_mcp_name(path: str) -> bool:
     """Whether a JSON file is an MCP configuration by its name."""
-    folder, name = posixpath.split(path)
-    return name in MCP_NAMES or (name == "mcp.json" and posixpath.basename(folder) in (".cursor", ".vscode"))
+    return posixpath.basename(path).lower() in MCP_NAMES
 
 
 def is_text(path: str) -> bool:
@@ -80,14 +74,14 @@ class Loader:
     Args:
         full_bytes: Source kept in full whatever it imports.
         framework_bytes: Further source kept in full when it imports a framework.
-        nesting: Depth of nesting a Python file may have.
+        limits: Depth of nesting a Python file may have.
     """
 
     def __init__(
-        self, *, full_bytes: int = FULL_BYTES, framework_bytes: int = FRAMEWORK_BYTES, nesting: int = DEFAULT.nesting
+        self, *, full_bytes: int = FULL_BYTES, framework_bytes: int = FRAMEWORK_BYTES, limits: Limits = DEFAULT
     ) -> None:
         self.facts = FileFacts()
-        self._nesting = nesting
+        self._limits = limits
         self._room = full_bytes
         self._framework_room = framework_bytes
         self._modules: list[Module] = []
@@ -102,12 +96,13 @@ class Loader:
         """Take the content of one file of the scan set; what is no candidate and holds no fact is dropped."""
         if path.endswith(_SECRET_ENDINGS) and any(mark in data for mark in _SECRET_MARKS):
             self._secrets += [Site(path, line) for line in secret_lines(data.decode("utf-8", "replace"))]
-        if path.endswith(".py"):
+        kind, certain = kind_of(os.fsencode(path)) or ("text", False)
+        if kind == "python":
             self._python(path, data)
-        elif path.endswith((".yaml", ".yml")):
-            self._add_yaml(path, data)
-        elif path.endswith(".json"):
-            self._add_json(path, data)
+        elif kind == "yaml":
+            self._add_yaml(path, data, certain)
+        elif kind == "json":
+            self._add_json(path, data, certain)
         if is_text(path) and len(data) <= TEXT_BYTES:
             self._texts[path] = data.decode("utf-8", "replace")
 
@@ -118,13 +113,18 @@ class Loader:
 
     def _parsed(self, data: bytes) -> None:
         self.facts.files_scanned += 1
-        self.facts.total_loc += data.count(b"\n") + (1 if data and not data.endswith(b"\n") else 0)
+        self.facts.total_loc += loc(data)
 
     def _python(self, path: str, data: bytes) -> None:
-        tree = parse_python(data, self._nesting)
-        if isinstance(tree, ParseFailure):
-            self.fail(path, tree.reason)
+        try:
+            parsed = parse_python(decode_python(data), path, self._limits)
+        except Undecodable as exc:
+            self.fail(path, REASONS[exc.reason])
             return
+        if isinstance(parsed, ParseFailure):
+            self.fail(path, REASONS[parsed.reason])
+            return
+        tree = parsed.tree if isinstance(parsed, Newer) else parsed
         self._parsed(data)
         module = Module(path, len(data), is_excluded(path))
         if tree is not None:
@@ -137,8 +137,7 @@ class Loader:
                 lighten(module)
         self._modules.append(module)
 
-    def _add_yaml(self, path: str, data: bytes) -> None:
-        named = is_yaml_name(path)
+    def _add_yaml(self, path: str, data: bytes, named: bool) -> None:
         if not named and not any(all(word in data for word in words) for words in _YAML_SHAPES):
             return
         file = _parse_yaml(path, data)
@@ -150,11 +149,10 @@ class Loader:
             self._yaml.append(file)
             return
         file.config = named or has_shape(file.data)
-        self._lines[path] = data.count(b"\n") + (1 if data and not data.endswith(b"\n") else 0)
+        self._lines[path] = loc(data)
         self._yaml.append(file)
 
-    def _add_json(self, path: str, data: bytes) -> None:
-        named = is_mcp_name(path)
+    def _add_json(self, path: str, data: bytes, named: bool) -> None:
         if not named and b'"mcpServers"' not in data:
             return
         try:
