@@ -21,6 +21,8 @@ _CST_NESTING: Final = 200
 """CPython accepts no more brackets in brackets; libcst's parser overflows its stack at ten times as many."""
 _CST_CHARACTERS: Final = 512 * 1024
 """libcst needs about 600 bytes of memory for a character."""
+_AST_BYTES: Final = 200
+"""Memory a syntax tree takes for a character, at most."""
 _PYTHON_2: Final = "Missing parentheses in call to"
 
 _TOKEN: Final = re.compile(
@@ -59,9 +61,8 @@ def parse_python(text: str, path: str, limits: Limits = DEFAULT) -> ast.Module |
     except RecursionError:
         return ParseFailure("nesting")
     except MemoryError:
-        # CPython says so of its parser's stack too; memory that is really used up is for the supervisor.
-        if _nesting(text) < limits.nesting:
-            raise
+        # CPython says so of its parser's stack too; when there is no memory left indeed, this raises again.
+        bytearray(len(text) * _AST_BYTES)
         return ParseFailure("nesting")
     except ValueError:
         return ParseFailure("null_bytes")
