@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 pytest_plugins = ["tests.support.kafka"]
+collect_ignore = ["fixtures"]
+"""Scanned repositories among the fixtures hold files that look like tests."""
