@@ -100,6 +100,8 @@ def is_schema(value: ast.expr, scope: Scope, project: Project) -> bool:
     if isinstance(value, ast.Name | ast.Attribute) and ast.unparse(value) in _PLAIN:
         return False
     resolved = project.resolver.resolve(value, scope)
+    if isinstance(value, ast.Subscript):
+        return True
     if resolved.kind in ("none", "bool", "number") or (resolved.kind != "instance" and resolved.origin in _PLAIN):
         return False
     if resolved.kind == "text":

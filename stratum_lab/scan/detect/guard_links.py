@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from stratum_lab.scan.detect.providers_clients import client_slug, model_call, written_call
+from stratum_lab.scan.detect import reach
 from stratum_lab.scan.model import Agent, Model, Tool
 from stratum_lab.scan.source.index import Binding, Call, Function, Module, chain, walk_scope
 
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from stratum_lab.scan.source.index import Scope
     from stratum_lab.scan.source.project import Project
     from stratum_lab.scan.source.value import Value
-
-_MODEL_METHODS: Final = frozenset({
-    "invoke", "ainvoke", "predict", "apredict", "generate", "agenerate", "call", "acall", "complete", "acomplete",
-    "chat", "achat", "stream", "astream", "run", "arun", "run_sync", "kickoff",
-})  # fmt: skip
-"""Methods of model objects (and agents) whose result a model has written."""
 
 
 class Runners:
@@ -164,26 +158,14 @@ class Runners:
         )
 
     def asks_model(self, node: ast.Call, scope: Scope) -> bool:
-        """Whether a call asks a model: an SDK's call, or a run method of a chat model or known agent."""
+        """Whether a call asks a model, or runs an agent that is known."""
         resolver = self.project.resolver
-        callee = resolver.resolve(node.func, scope)
-        if model_call(callee.origin) is not None:
+        if reach.asks_model(self.project, resolver.call_of(node, scope)):
             return True
-        if not callee.known and written_call(chain(node.func)) is not None:
-            return True
-        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _MODEL_METHODS:
+        func = node.func
+        if not isinstance(func, ast.Attribute) or func.attr not in reach.INVOKING:
             return False
-        receiver = resolver.resolve(node.func.value, scope)
-        if self.model.agent_of(receiver) is not None:
-            return True
-        seen: Value | None = receiver
-        for _ in range(4):
-            if seen is None:
-                return False
-            if seen.kind == "instance" and client_slug(seen.origin) is not None:
-                return True
-            seen = seen.receiver
-        return False
+        return self.model.agent_of(resolver.resolve(func.value, scope)) is not None
 
 
 def _bound(name: ast.Name, scope: Scope) -> Iterator[tuple[Binding, Scope]]:

@@ -213,7 +213,10 @@ class _Reader:
     def agent_tool(self, agent: Agent, value: Value) -> Tool:
         """An agent used as a tool; its name is the one given with `as_tool`, else the agent's."""
         call = value.call
-        given = call.arg("tool_name") or call.arg("name") if call is not None and call.site != agent.site else None
+        given = None
+        if call is not None and call.site != agent.site:
+            first = 0 if _written(call.node.func) == "as_tool" else None  # as_tool("name", "what it does")
+            given = call.arg("tool_name", first) or call.arg("name")
         name = self.resolver.text(given, call.scope) if given is not None and call is not None else None
         return Tool(agent.symbol, _spaced(name or agent.name or agent.symbol), "agent",
                     call.site if call is not None else agent.site, origin=value.origin, call=call,
