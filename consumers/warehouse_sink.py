@@ -1,4 +1,4 @@
-"""Sink of the warehouse: events, runs, records, topology and dead letters into DuckDB, served while it writes."""
+"""Sink of the warehouse: the log's messages as rows of DuckDB, served while it writes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stratum_lab.contract.events import (
     DeadLetter,
     EventBatch,
     Message,
+    PingDocument,
     RunFinished,
     RunStarted,
     TopologyMetrics,
@@ -24,12 +25,17 @@ from stratum_lab.contract.topics import (
     REPO_TOPOLOGY,
     RUN_EVENTS,
     RUN_STATUS,
+    SCAN_GRAPHS,
+    SCAN_IDENTITIES,
+    SCAN_PINGS,
+    SCAN_STATUS,
     base_name,
 )
 from stratum_lab.errors import DecodeError, DestinationFull
 from stratum_lab.fold import validate_record
 from stratum_lab.kafka.codec import codec
 from stratum_lab.kafka.consumer import RawMessage
+from stratum_lab.ping.upconvert import parse, read
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Door, Pending, Warehouse
 
@@ -62,7 +68,10 @@ class WarehouseSink:
     """
 
     name: str = NAME
-    topics: tuple[str, ...] = (RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY, DEAD_LETTERS)
+    topics: tuple[str, ...] = (
+        RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY, SCAN_PINGS, SCAN_STATUS, SCAN_GRAPHS, SCAN_IDENTITIES,
+        DEAD_LETTERS,
+    )  # fmt: skip
 
     def __init__(self, settings: Settings, *, serve: bool = True) -> None:
         self._settings = settings
@@ -94,9 +103,14 @@ class WarehouseSink:
             DecodeError: It cannot be read.
         """
         topic = base_name(self._settings.kafka.topic_prefix, message.topic)
-        if message.value is None and topic in (REPO_RECORDS, REPO_TOPOLOGY):
-            repo_id = (message.key or b"").decode("utf-8", "replace")
-            (self._pending.drop_record if topic == REPO_RECORDS else self._pending.drop_topology)(repo_id)
+        if message.value is None and BY_NAME[topic].cleanup == "compact":
+            drop = {
+                REPO_RECORDS: self._pending.drop_record,
+                REPO_TOPOLOGY: self._pending.drop_topology,
+                SCAN_GRAPHS: self._pending.scans.drop_graph,
+                SCAN_IDENTITIES: self._pending.scans.drop_identity,
+            }[topic]
+            drop((message.key or b"").decode("utf-8", "replace"))
             return
         decoded = self._codec.decode(message.value, message.headers, BY_NAME[topic].messages)
         try:
@@ -123,6 +137,10 @@ class WarehouseSink:
             pending.add_topology(decoded)
         elif isinstance(decoded, DeadLetter):
             pending.add_dead_letter(decoded)
+        else:
+            if isinstance(decoded, PingDocument):
+                read(parse(decoded.body))
+            pending.scans.add(decoded)
 
     def refuse(self, letter: DeadLetter) -> None:
         """The sink's own dead letters are rows at once; they come again from their topic and change nothing."""

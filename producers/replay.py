@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from producers.processes import CONTEXT, pool, submit_all
 from producers.replay_partition import Bounds, Interrupted, PartitionResult, Replayer, Task
-from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, SCAN_GRAPHS, full_name
+from stratum_lab.contract.topics import (
+    REPO_RECORDS,
+    REPO_TOPOLOGY,
+    RUN_EVENTS,
+    RUN_STATUS,
+    SCAN_GRAPHS,
+    SCAN_IDENTITIES,
+    SCAN_PINGS,
+    SCAN_STATUS,
+    full_name,
+)
 from stratum_lab.errors import IntegrityError
 from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.reader import all_watermarks
@@ -29,6 +39,8 @@ if TYPE_CHECKING:
     from producers.replay_warehouse import WarehouseTarget
 
 SOURCES = (SCAN_GRAPHS, RUN_STATUS, RUN_EVENTS)
+STORED = (SCAN_PINGS, SCAN_STATUS, SCAN_IDENTITIES)
+"""Raw topics that only a warehouse takes: nothing is folded from them, so their partitions need not match."""
 DERIVED = (REPO_RECORDS, REPO_TOPOLOGY)
 
 AT_ONCE = 4
@@ -108,17 +120,18 @@ def plan(settings: Settings, options: Options) -> list[Task]:
     prefix, client = settings.kafka.topic_prefix, admin(settings)
     compared = DERIVED if options.diff or options.promote else ()
     shadowed = DERIVED if options.target == "shadow" else ()
+    stored = STORED if options.target == "warehouse" else ()
     existing = partition_counts(settings, client)
     counts = {
         n: existing.get(topic := full_name(prefix, n)) or partition_count(settings, topic)
-        for n in dict.fromkeys((*compared, *SOURCES, *shadowed))
+        for n in dict.fromkeys((*compared, *SOURCES, *stored, *shadowed))
     }
-    if len(set(counts.values())) > 1:
+    if len({count for name, count in counts.items() if name not in stored}) > 1:
         raise IntegrityError(
             f"topics that are joined by key have different numbers of partitions: {counts}",
             remedy="recreate the topics that differ with the same number (kafka.partitions)",
         )
-    full = {full_name(prefix, n): n for n in (*compared, *SOURCES)}
+    full = {full_name(prefix, n): n for n in (*compared, *SOURCES, *stored)}
     marks: dict[str, dict[int, Bounds]] = {n: {} for n in full.values()}
     # The ends of run.events come last, so that every marker within the bounds has its batches within them too.
     found = all_watermarks(
@@ -127,18 +140,18 @@ def plan(settings: Settings, options: Options) -> list[Task]:
     for (topic, number), bounds in found.items():
         marks[full[topic]][number] = bounds
     live = {name: marks[name] for name in compared}
-    sources = {name: marks[name] for name in SOURCES}
+    sources = {name: marks[name] for name in (*SOURCES, *stored)}
     write_to = create_shadows(settings, {n: counts[n] for n in shadowed}, options.replay_id, client)
     return [
         Task(
             partition=number,
-            sources={name: found[number] for name, found in sources.items()},
-            live={name: found[number] for name, found in live.items()},
-            status_offset=_last(sources[RUN_STATUS][number]),
+            sources={name: found[number] for name, found in sources.items() if number in found},
+            live={name: found[number] for name, found in live.items() if number in found},
+            status_offset=_last(sources[RUN_STATUS].get(number, (0, 0))),
             write_to=write_to,
             promote=options.promote,
         )
-        for number in sorted(sources[RUN_EVENTS])
+        for number in sorted(set().union(*sources.values()))
     ]
 
 

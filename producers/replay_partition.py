@@ -224,15 +224,17 @@ class Replayer:
         out, warehouse = reading.out, self._warehouse
         out.messages += 1
         if m.value is None and name != RUN_EVENTS:
-            return  # a tombstone of scan.graphs: compaction has not run yet
+            if warehouse is not None:
+                warehouse.tombstone(name, m.key)
+            return  # a tombstone of scan.graphs or scan.identities: compaction has not run yet
         decode = self._codec.decode_for_fold if warehouse is None else self._codec.decode
         try:
             message = decode(m.value, m.headers, BY_NAME[name].messages)
+            if warehouse is not None:
+                warehouse.source(message)
         except DecodeError as exc:
             out.poison[exc.reason] = out.poison.get(exc.reason, 0) + 1
             return
-        if warehouse is not None:
-            warehouse.source(message)
         if isinstance(message, EventBatch):
             out.batches += 1
             out.events += message.count

@@ -1,4 +1,4 @@
-"""A new warehouse filled by a replay: events, runs, records and topology from the raw topics alone.
+"""A new warehouse filled by a replay: every table but the dead letters, from the raw topics alone.
 
 The file appears under its name when it is complete. One process writes: DuckDB has one writer.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from producers.replay_diff import Derived
-from stratum_lab.contract.events import BehavioralRecord, EventBatch, Message, RunFinished, RunStarted
-from stratum_lab.errors import UsageError
+from stratum_lab.contract.events import BehavioralRecord, EventBatch, Message, PingDocument, RunFinished, RunStarted
+from stratum_lab.contract.topics import SCAN_GRAPHS, SCAN_IDENTITIES
+from stratum_lab.errors import DecodeError, UsageError
+from stratum_lab.ping.upconvert import parse, read
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse.pending import Pending
 from stratum_lab.warehouse.writer import Warehouse
@@ -41,13 +43,30 @@ class WarehouseTarget:
         self._pending = Pending()
 
     def source(self, message: Message) -> None:
-        """Take a message of a raw topic."""
+        """Take a message of a raw topic.
+
+        Raises:
+            DecodeError: It is a ping of another schema that cannot be read.
+        """
         if isinstance(message, EventBatch):
             self._pending.add_batch(message)
         elif isinstance(message, RunStarted | RunFinished):
             self._pending.add_run(message)
+        else:
+            try:
+                if isinstance(message, PingDocument):
+                    read(parse(message.body))
+                self._pending.scans.add(message)
+            except ValueError as exc:
+                raise DecodeError("invalid", f"{type(message).__name__}: {exc}") from exc
         if len(self._pending) >= self._rows:
             self.flush()
+
+    def tombstone(self, topic: str, key: bytes | None) -> None:
+        """Take a deletion in a compacted raw topic (catalogue name)."""
+        drop = {SCAN_GRAPHS: self._pending.scans.drop_graph, SCAN_IDENTITIES: self._pending.scans.drop_identity}
+        if topic in drop:
+            drop[topic]((key or b"").decode("utf-8", "replace"))
 
     def derived(self, message: Derived) -> None:
         """Take a derived value."""

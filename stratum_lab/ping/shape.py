@@ -26,6 +26,8 @@ _TELLTALES = (
     (re.compile(r"@"), "an @"),
 )
 
+_INT_LIMIT = 2**63
+"""Whole numbers stay below it, as in Avro and the warehouse."""
 _DEPTH = 5
 """Levels of nesting a ping may have; none of any schema has more."""
 
@@ -118,7 +120,7 @@ def _fits(value: Any, kind: str) -> bool:
         case "string" | "enum":
             return isinstance(value, str)
         case "int":
-            return type(value) is int
+            return type(value) is int and abs(value) < _INT_LIMIT
         case "float":
             return type(value) in (int, float) and math.isfinite(value)
         case "bool":
@@ -126,13 +128,13 @@ def _fits(value: Any, kind: str) -> bool:
         case "list<string>":
             return isinstance(value, list) and all(isinstance(v, str) for v in value)
         case "list<int>":
-            return isinstance(value, list) and all(type(v) is int for v in value)
+            return isinstance(value, list) and all(_fits(v, "int") for v in value)
         case "list<[string,string]>":
             return isinstance(value, list) and all(
                 isinstance(v, list) and len(v) == 2 and all(isinstance(s, str) for s in v) for v in value
             )
         case "object<string,int>":
-            return isinstance(value, dict) and all(type(v) is int for v in value.values())
+            return isinstance(value, dict) and all(_fits(v, "int") for v in value.values())
         case "object<string,string|null>":
             return isinstance(value, dict) and all(v is None or isinstance(v, str) for v in value.values())
     raise AssertionError(f"the catalogue has a type this module does not know: {kind}")

@@ -29,6 +29,14 @@ FROM w.events LIMIT 5;
 
 The door answers one SELECT at a time and refuses everything else: writes, files, settings, a second statement.
 JSON columns are read with `payload->>'$.status'`. All times are UTC.
+
+Schema `private` holds what names a repository: addresses, names, job states. It is left out of everything that is
+given away (`DROP SCHEMA private CASCADE` on a copy); no view outside it reads it.
+
+Pings of schemas 1, 2, 4 and 5 come on `scan.pings` as messages PingDocument. They are rows of `pings` like those of
+schema 3, with null in the columns their schema does not know and the text byte for byte in `original`; one that cannot
+be read becomes a dead letter. View `pings_read` converts them up. A scan_id that comes twice is one row: the ping that
+was emitted first.
 """
 
 
@@ -42,13 +50,15 @@ def page() -> str:
         ("Tables", "duckdb_tables()", "table_name"),
     ):
         out.append(f"## {title}\n")
-        found = con.execute(f"SELECT {name}, comment FROM {catalogue} WHERE NOT internal ORDER BY 1").fetchall()
-        for entry, comment in found:
-            out += [f"### {entry}\n", f"{comment}\n"]
+        found = con.execute(
+            f"SELECT schema_name, {name}, comment FROM {catalogue} WHERE NOT internal ORDER BY schema_name, {name}"
+        ).fetchall()
+        for schema, entry, comment in found:
+            out += [f"### {entry if schema == 'main' else f'{schema}.{entry}'}\n", f"{comment}\n"]
             columns = con.execute(
-                "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = ? AND NOT internal"
-                " ORDER BY column_index",
-                [entry],
+                "SELECT column_name, data_type, comment FROM duckdb_columns()"
+                " WHERE schema_name = ? AND table_name = ? AND NOT internal ORDER BY column_index",
+                [schema, entry],
             ).fetchall()
             if title == "Views":
                 out.append("Columns: " + ", ".join(f"`{c}`" for c, _, _ in columns) + ".\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from stratum_lab.contract.events import (
     TopologyMetrics,
 )
 from stratum_lab.warehouse.rows import Row, dead_letter_row, record_rows, run_row, topology_rows
+from stratum_lab.warehouse.scans import PendingScans
 
 AttemptKey = tuple[str, int, int]
 """repo_id, run_number, attempt."""
@@ -37,11 +39,13 @@ class Pending:
     dropped_records: set[str] = field(default_factory=set)
     dropped_topology: set[str] = field(default_factory=set)
     dead_letters: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    scans: PendingScans = field(default_factory=PendingScans)
     event_rows: int = 0
 
     def __len__(self) -> int:
         """Rows, roughly; what decides that a transaction is large enough."""
-        return self.event_rows + len(self.runs) + len(self.records) + len(self.topology) + len(self.dead_letters)
+        parts: tuple[Sized, ...] = (self.runs, self.records, self.topology, self.dead_letters, self.scans)
+        return self.event_rows + sum(len(part) for part in parts)
 
     def add_batch(self, batch: EventBatch) -> None:
         """Events; duplicates are found when they are written."""

@@ -25,6 +25,7 @@ from stratum_lab.warehouse.arrow import ABSENT_AS_NULL, ODD_JSON_AS_TEXT, Slice,
 from stratum_lab.warehouse.coverage import Coverage
 from stratum_lab.warehouse.database import open_writer, translate, translated
 from stratum_lab.warehouse.pending import DEAD_LETTER_KEY, AttemptKey, Entity, Pending
+from stratum_lab.warehouse.scans import write_scans
 
 RUN_KEY = ("repo_id", "run_number", "attempt")
 KNOWN_RUNS = 200_000
@@ -178,6 +179,7 @@ class Warehouse:
         self._entities(RECORD_TABLES, pending.dropped_records, pending.records)
         self._entities(("topology",), pending.dropped_topology, pending.topology)
         self._dead_letters(pending)
+        write_scans(con, pending.scans, self._types)
         faults.point("sink.after_write")
         self._store_offsets(offsets)
         faults.point("sink.before_commit")
