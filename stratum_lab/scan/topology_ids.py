@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from stratum_lab.scan.model import Agent, Capability, GroupChat, Guardrail, McpServer, Model, Site, Step
+from stratum_lab.scan.model import Agent, Capability, GroupChat, Guardrail, McpServer, Model, Site, Step, Tool
 from stratum_lab.scan.tables.known_tools import registered_name
 
 HOST = "host"
@@ -33,12 +33,18 @@ def capability_name(capability: Capability) -> str:
     """The join name: what the tool is registered as when it is the only one, else the function's or class's name."""
     names = {tool.name: tool for tool in capability.tools}
     if len(names) > 1:  # shared by several tools; the one that is the capability itself, if any
-        names = {name: tool for name, tool in names.items() if tool.identity == capability.symbol}
+        names = {name: tool for name, tool in names.items() if _is_of(capability, tool)}
     if len(names) == 1:
         ((name, tool),) = names.items()
         plain = tool.identity.rpartition(".")[2]
         return registered_name(plain) or name if name in (plain, tool.identity) else name
     return capability.symbol.rpartition(".")[2]
+
+
+def _is_of(capability: Capability, tool: Tool) -> bool:
+    """Whether a capability lies in the tool itself, not in something that its code calls."""
+    symbol = capability.symbol
+    return symbol in (tool.identity, tool.origin) or (tool.origin is not None and symbol.startswith(tool.origin + "."))
 
 
 class Ids:

@@ -6,9 +6,20 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from stratum_lab.scan.model import CapabilityKind
+
+TOOL_ROOTS: Final = tuple(
+    f"{root}.*"
+    for root in (
+        "crewai_tools", "crewai.tools", "langchain", "langchain_community", "langchain_experimental",
+        "langchain_google_community", "langchain_tavily", "langchain_core", "langchain_classic", "langchain_exa",
+        "langchain_stripe", "llama_index", "smolagents", "agents", "autogen_ext", "agno", "phi", "pydantic_ai",
+        "haystack", "haystack_integrations", "google.adk", "stripe_agent_toolkit", "tavily",
+    )
+)  # fmt: skip
+"""Libraries whose classes of a known name are known tools; patterns for `Project.calls_to`."""
 
 
 class KnownTool(NamedTuple):
@@ -36,11 +47,17 @@ class KnownTool(NamedTuple):
 class _Table(NamedTuple):
     tools: dict[str, KnownTool]
     operations: dict[str, tuple[CapabilityKind, ...]]
+    loadable: dict[str, str]
 
 
 def known_tools() -> dict[str, KnownTool]:
     """The table, by class or factory name."""
     return _table().tools
+
+
+def loadable_tools() -> dict[str, str]:
+    """Class of each tool that `load_tools` of LangChain knows by a short name."""
+    return _table().loadable
 
 
 def registered_name(class_name: str) -> str:
@@ -62,6 +79,7 @@ def _table() -> _Table:
     return _Table(
         {name: KnownTool(**{**row, "kinds": _kinds(row["kinds"])}) for name, row in data["tools"].items()},
         {name: _kinds(kinds) for name, kinds in data["operations"].items()},
+        data["loadable"],
     )
 
 
