@@ -40,8 +40,8 @@ KINDS: Final = {
 WRITES: Final = frozenset({
     "add", "add_texts", "add_documents", "upsert", "insert", "put", "set", "update", "persist", "save_context",
     "add_message", "add_user_message", "add_ai_message", "add_messages", "aadd_texts", "aadd_documents",
-    "asave_context", "from_documents", "from_texts", "afrom_documents", "afrom_texts", "upsert_vectors", "upload_points", "hset",
-    "rpush", "lpush", "setex", "add_memory",
+    "asave_context", "from_documents", "from_texts", "afrom_documents", "afrom_texts", "upsert_vectors",
+    "upload_points", "hset", "rpush", "lpush", "setex", "add_memory",
 })  # fmt: skip
 READS: Final = frozenset({
     "query", "search", "similarity_search", "retrieve", "as_retriever", "get", "get_relevant_documents",
