@@ -628,10 +628,16 @@ def lighten(module: Module) -> Module:
             else {}
         )
     for scope in (module.scope, *(cls.scope for cls in module.classes)):
-        for name, bindings in scope.bindings.items():
-            scope.bindings[name] = [b for b in bindings if b.value is None or _small(b.value)]
-        for name, attributes in scope.attributes.items():
-            scope.attributes[name] = [(b, s) for b, s in attributes if b.value is None or _small(b.value)]
+        scope.bindings = {
+            name: kept
+            for name, bindings in scope.bindings.items()
+            if (kept := [b for b in bindings if b.value is None or _small(b.value)])
+        }
+        scope.attributes = {
+            name: kept_attributes
+            for name, attributes in scope.attributes.items()
+            if (kept_attributes := [(b, s) for b, s in attributes if b.value is None or _small(b.value)])
+        }
     for cls in module.classes:
         cls.node = None
     module.calls = calls
