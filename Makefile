@@ -45,7 +45,7 @@ faults: setup ## the long form of the fault tests
 schemas: setup ## release edited schemas; refuses what breaks stored data
 	$(BIN)/python -m stratum_lab.contract
 
-docs: setup ## regenerate docs/cli.md, docs/events.md and docs/settings.md
+docs: setup ## regenerate docs/cli.md, docs/events.md, docs/settings.md and docs/rules.md
 	$(BIN)/python -m stratum_lab.cli.reference
 
 clean: ## remove the environment and caches
