@@ -6,28 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from stratum_lab.scan.model import Model
+from stratum_lab.scan.rules.facts import table
 
-KEY_NAMES: Mapping[str, str] = {
-    "OPENAI_API_KEY": "openai",
-    "ANTHROPIC_API_KEY": "anthropic",
-    "GOOGLE_API_KEY": "google",
-    "GOOGLE_GENAI_API_KEY": "google",
-    "GEMINI_API_KEY": "google",
-    "AZURE_OPENAI_API_KEY": "azure_openai",
-    "AZURE_OPENAI_ENDPOINT": "azure_openai",
-    "GROQ_API_KEY": "groq",
-    "TOGETHER_API_KEY": "together",
-    "MISTRAL_API_KEY": "mistral",
-    "COHERE_API_KEY": "cohere",
-    "FIREWORKS_API_KEY": "fireworks",
-    "DEEPSEEK_API_KEY": "deepseek",
-    "XAI_API_KEY": "xai",
-    "NVIDIA_API_KEY": "nvidia",
-    "NVIDIA_NIM_API_KEY": "nvidia",
-    "OPENROUTER_API_KEY": "openrouter",
-    "HF_TOKEN": "huggingface",
-    "HUGGINGFACEHUB_API_TOKEN": "huggingface",
-}
+KEY_NAMES: Mapping[str, str] = table("companies.json")["provider_keys"]
 """Environment variable -> provider."""
 
 DEFAULT_PROVIDER: Mapping[str, str] = dict.fromkeys(

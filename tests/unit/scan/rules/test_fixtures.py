@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stratum_lab.scan.scanner import scan_tree
 from stratum_lab.scan.result import Scan
 from stratum_lab.scan.rules import rules
+from stratum_lab.scan.scanner import scan_tree
 
 ROOT = Path(__file__).parents[3] / "fixtures" / "rules"
 IDS = sorted(path.name for path in ROOT.iterdir())
@@ -19,7 +19,7 @@ def fired(scan: Scan) -> set[str]:
 
 
 def test_every_id_of_the_catalogue_has_its_pair() -> None:
-    assert IDS == sorted(rule_id for rule in rules() for rule_id in rule.ids)
+    assert sorted(rule_id for rule in rules() for rule_id in rule.ids) == IDS
     assert all((ROOT / rule_id / side).is_dir() for rule_id in IDS for side in ("positive", "negative"))
 
 
