@@ -1,0 +1,90 @@
+"""The scanning process: bounds itself, scans one tree, and sends what it found to its parent, frame by frame.
+
+It trusts its parent and nothing it reads. Whatever ends it, the parent writes the ping.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from stratum_lab.ping.frames import EXIT_MEMORY, EXIT_TREE, MAX_SKIPPED, Order, write_frame
+
+_PR_SET_PDEATHSIG: Final = 1
+_RECURSION: Final = 6_000
+"""Frames: syntax trees nest by up to the limit on nesting, with a few frames a level."""
+_CPU_GRACE: Final = 5
+
+
+def bound(order: Order) -> None:
+    """Give up what a scan does not need: memory, processor time, files to write, core dumps, life without a parent."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != order.parent:  # it died before the line above
+            os._exit(1)
+    seconds = int(order.limits.timeout_seconds) + _CPU_GRACE
+    for what, soft in (
+        (resource.RLIMIT_AS, order.limits.memory_bytes),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        value = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        resource.setrlimit(what, (value, value))
+    sys.setrecursionlimit(_RECURSION)
+
+
+def run(order: Order, out: BinaryIO) -> int:
+    """Scan and send; returns the exit code."""
+    # Imported under the limits, so that a limit too small for the program itself shows as what it is.
+    from stratum_lab.ping.build import measured
+    from stratum_lab.scan.result import FileFacts
+    from stratum_lab.scan.rules.score import fix_impact
+    from stratum_lab.scan.scanner import scan_tree
+    from stratum_lab.scan.source.limits import TreeError
+    from stratum_lab.scan.structure import structural_graph
+    from stratum_lab.scan.view import view
+
+    def on_files(facts: FileFacts) -> None:
+        values: dict[str, Any] = asdict(facts)
+        values["skipped"] = values["skipped"][:MAX_SKIPPED]
+        write_frame(out, "files", values)
+
+    try:
+        scan = scan_tree(Path(order.root), order.limits, on_files)
+    except TreeError as exc:
+        write_frame(out, "tree_error", {"reason": exc.reason, "message": exc.message})
+        return EXIT_TREE
+    write_frame(out, "measured", measured(scan))
+    write_frame(out, "view", view(scan, fix_impact(scan.findings)).model_dump(mode="json"))
+    if order.repo_id is not None:
+        graph = structural_graph(scan.model, scan.graph, order.repo_id, order.commit)
+        write_frame(out, "graph", graph.model_dump(mode="json"))
+    write_frame(out, "end", {})
+    return 0
+
+
+def main() -> int:
+    """Entry point: the order stands in the first argument, frames go to standard output."""
+    order = Order.of_json(json.loads(sys.argv[1]))
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing but frames may reach the parent's pipe
+    bound(order)
+    try:
+        return run(order, out)
+    except MemoryError:
+        return EXIT_MEMORY
+
+
+if __name__ == "__main__":
+    sys.stderr.flush()
+    code = main()
+    os._exit(code)  # the frames are flushed; taking a large heap apart would cost time and memory
