@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -26,7 +26,10 @@ HISTORY = 8
 
 @dataclass(frozen=True, slots=True)
 class AttemptState:
-    """The furthest state of one attempt at a job; the fields are those of `ScanStatus`."""
+    """The furthest state of one attempt at a job.
+
+    Most fields are those of `ScanStatus`; `began` says whether it ever ran, `log_ms` when the log took its last news.
+    """
 
     job_id: str
     attempt: int
@@ -44,6 +47,7 @@ class AttemptState:
     campaign_id: str | None
     worker: str | None
     at: datetime
+    began: bool
     log_ms: int
 
     @property
@@ -58,8 +62,10 @@ class AttemptState:
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`; Any: a JSON object."""
-        out = {name: getattr(self, name) for name in self.__slots__ if name != "log_ms"}
-        return out | {"at": self.at.isoformat()}
+        return {name: getattr(self, name) for name in _COPIED} | {"at": self.at.isoformat()}
+
+
+_COPIED = tuple(name for name in AttemptState.__slots__ if name not in ("began", "log_ms"))
 
 
 class _Measured(NamedTuple):
@@ -88,8 +94,11 @@ class JobStates:
         attempts = self._jobs.setdefault(status.job_id, {})
         self.scan_ids.add(status.scan_id)
         known = attempts.get(status.attempt)
+        began = status.state == "running" or (known is not None and known.began)
         if known is None or _later(known, status):
-            attempts[status.attempt] = _state(status, log_ms)
+            attempts[status.attempt] = _state(status, began, log_ms)
+        elif began and not known.began:
+            attempts[status.attempt] = replace(known, began=True)
         self._by_repo[status.repo_id] = _newer(self._jobs, self._by_repo.get(status.repo_id), status.job_id)
         self._remember(status)
 
@@ -167,9 +176,8 @@ def _later(known: AttemptState, status: ScanStatus) -> bool:
     return status.state == "running" or (status.state == "cancelled" and known.status is None)
 
 
-def _state(status: ScanStatus, log_ms: int) -> AttemptState:
-    values = {name: getattr(status, name) for name in AttemptState.__slots__ if name != "log_ms"}
-    return AttemptState(**values, log_ms=log_ms)
+def _state(status: ScanStatus, began: bool, log_ms: int) -> AttemptState:
+    return AttemptState(**{name: getattr(status, name) for name in _COPIED}, began=began, log_ms=log_ms)
 
 
 def counts(states: Iterable[AttemptState]) -> dict[str, int]:

@@ -41,6 +41,21 @@ def _run(name: str, **options: Any) -> None:
 
 @worker_app.command()
 @command
+def scan(
+    attempts: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, envvar="STRATUM_WORKER_ATTEMPTS", help="Scans at once; default: setting jobs.attempts."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take scan jobs and publish a ping for each attempt; start as many as wanted, on any machine."""
+    _run("scan", attempts=attempts)
+
+
+@worker_app.command()
+@command
 def streams(
     workers: Annotated[
         int,

@@ -17,7 +17,7 @@ from stratum_lab.kafka.failures import SETTLING, translate, translated
 from stratum_lab.kafka.topics import cluster_id, partition_count
 from stratum_lab.settings import Settings
 
-__all__ = ["RawMessage", "all_watermarks", "drain", "read_range", "read_ranges", "read_topic", "watermarks"]
+__all__ = ["RawMessage", "all_watermarks", "drain", "offsets_at", "read_range", "read_ranges", "read_topic", "watermarks"]
 
 _FETCH = 1000
 _WAIT_S = 0.02
@@ -160,6 +160,24 @@ def watermarks(settings: Settings, full_topic: str) -> dict[int, tuple[int, int]
     """
     found = all_watermarks(settings, {full_topic: partition_count(settings, full_topic)})
     return {p: marks for (_, p), marks in found.items()}
+
+
+def offsets_at(settings: Settings, full_topic: str, when_ms: int) -> dict[int, int]:
+    """The first offset of each partition whose message is not older than a time; without one, the end.
+
+    Args:
+        settings: Where the broker is.
+        full_topic: Name on the broker.
+        when_ms: Milliseconds since the epoch.
+
+    Raises:
+        BrokerUnavailable: The broker does not answer.
+        PrerequisiteError: There is no such topic.
+    """
+    ends = watermarks(settings, full_topic)
+    parts = [(full_topic, p) for p in ends]
+    found = _list_offsets(settings, admin(settings), parts, OffsetSpec.for_timestamp(when_ms))
+    return {p: offset if offset >= 0 else ends[p][1] for (_, p), offset in found.items()}
 
 
 def all_watermarks(
