@@ -67,9 +67,11 @@ def fetch(source: str, scratch: Path, limits: Limits = DEFAULT) -> Fetched:
         return Fetched(fetch_archive(path, watch, limits), None, address, f"{pypi[1]} {pypi[2]}")
     if _GIT.match(text):
         url, commit = _split(text)
-        name = "/".join(address.rstrip("/").split("/")[-2:]) if not text.lower().startswith("file:") else Path(url).name
+        address = canonical_source(url)
         checkout = fetch_git(url, commit, watch)
-        return Fetched(checkout.root, checkout.commit, address, name.removesuffix(".git") or url)
+        parts = address.rpartition("://")[2].split("/")
+        name = "/".join(parts[-1:] if address.startswith("file:") else parts[-2:])
+        return Fetched(checkout.root, checkout.commit, address, name or url)
     if _SCHEME.match(text):
         raise fetch_error("unsupported", "sources of this kind are not fetched")
     return _local(text, address, watch, limits)

@@ -13,29 +13,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
-from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from stratum_lab.scan.fetch.errors import FetchError, fetch_error
+from stratum_lab.scan.fetch.simple_index import Sdist, sdist_of
 from stratum_lab.scan.fetch.watch import Watch
 
 PUBLIC_INDEX: Final = "https://pypi.org/simple"
-_JSON: Final = "application/vnd.pypi.simple.v1+json"
+_ACCEPT: Final = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 _LISTING_BYTES: Final = 128 << 20
 _CONNECT_S: Final = 30.0
 _PIP_S: Final = 30.0
-
-
-class Sdist(NamedTuple):
-    """A source distribution of an index."""
-
-    url: str
-    filename: str
-    sha256: str
 
 
 def fetch_sdist(name: str, version: str, watch: Watch) -> Path:
@@ -84,27 +77,15 @@ def _listed(index: str, name: str, version: str, watch: Watch) -> Sdist:
     except InvalidVersion as exc:
         raise fetch_error("not_found", f"{version!r} is no version of a package") from exc
     url = f"{index}/{project}/"
-    body = b"".join(_get(url, _JSON, _LISTING_BYTES, watch))
     try:
-        files: list[dict[str, Any]] = httpx.Response(200, content=body).json()["files"]
-        found = [f for f in files if _is(str(f["filename"]), project, wanted)]
-        # Preferred: the form every build tool writes today.
-        found.sort(key=lambda f: not str(f["filename"]).endswith(".tar.gz"))
-        if not found:
-            raise fetch_error("not_found", f"the index has no source distribution of {project} {version}")
-        sdist = Sdist(urljoin(url, str(found[0]["url"])), str(found[0]["filename"]), str(found[0]["hashes"]["sha256"]))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise fetch_error("unsupported", "the package index does not answer by the JSON simple API") from exc
+        sdist = sdist_of(b"".join(_get(url, _ACCEPT, _LISTING_BYTES, watch)), url, project, wanted)
+    except ValueError as exc:
+        raise fetch_error("unsupported", "the package index does not answer by the simple API") from exc
+    if sdist is None:
+        raise fetch_error("not_found", f"the index has no source distribution of {project} {version}")
     if urlsplit(sdist.url).scheme not in ("https", urlsplit(index).scheme):
         raise fetch_error("unsupported", "the index names a file that is not served over HTTPS")
     return sdist
-
-
-def _is(filename: str, project: str, version: Version) -> bool:
-    try:
-        return parse_sdist_filename(filename) == (project, version)
-    except (InvalidSdistFilename, InvalidVersion):
-        return False
 
 
 def _get(url: str, accept: str, limit: int, watch: Watch) -> Iterator[bytes]:
