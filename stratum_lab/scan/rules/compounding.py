@@ -8,7 +8,16 @@ from typing import NamedTuple
 from stratum_lab.scan.graph import Severity
 from stratum_lab.scan.model import Agent, Capability, Confidence, Crew, Task, Tool
 from stratum_lab.scan.rules.catalogue import Hit, rule
-from stratum_lab.scan.rules.facts import Facts, agent_label, label, labels_of, site_of, starts, strongest
+from stratum_lab.scan.rules.facts import (
+    Facts,
+    agent_label,
+    capability_label,
+    label,
+    labels_of,
+    site_of,
+    starts,
+    strongest,
+)
 
 INGESTING = ("read", "filter", "ingest", "parse", "scan", "fetch", "scrape", "monitor")
 ACTING = ("send", "respond", "write", "execute", "post", "notify", "dispatch")
@@ -149,7 +158,7 @@ def steering(facts: Facts) -> Iterator[Hit]:
         yield Hit(
             target.site,
             f"{agent_label(source)}, which only reads and sends, {verb} {agent_label(target)}, which can act through "
-            f"{label(strong[0].tools[0].name if strong[0].tools else strong[0].symbol)} unapproved.",
+            f"{capability_label(strong[0])} unapproved.",
             "HIGH",
             crew,
             min(strongest(weak), strongest(strong)),
@@ -213,11 +222,11 @@ def blast_radius(facts: Facts) -> Iterator[Hit]:
         for rank, (shared, externals) in enumerate(ranked[:3]):
             count = len(shared.agents)
             severity: Severity = "CRITICAL" if count >= WIDE and externals else "HIGH"
-            below = f" and {externals} external service{'s' * (externals != 1)} below them" if externals else ""
+            below = f", and through them {externals} external service{'s' * (externals != 1)}" if externals else ""
             yield Hit(
                 shared.tool.site,
-                f"{count} of the {len(crew.members)} agents of {label(crew.name)} hold {label(shared.tool.name)}: one "
-                f"poisoned result reaches all {count}{below}.",
+                f"{count} of the {len(crew.members)} agents of {label(crew.name)} hold {label(shared.tool.name)}: what "
+                f"it returns reaches all of them{below}.",
                 severity,
                 crew,
                 shared.tool.confidence,

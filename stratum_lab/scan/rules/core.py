@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from stratum_lab.scan.finding import Coverage
 from stratum_lab.scan.graph import DataPath, Severity
-from stratum_lab.scan.model import Agent, CallSite, Capability, Confidence, Crew
+from stratum_lab.scan.model import Agent, CallSite, Capability, Confidence, Crew, Site
 from stratum_lab.scan.rules.catalogue import Hit, rule
 from stratum_lab.scan.rules.facts import (
     Facts,
     agent_label,
     capability_label,
+    code_label,
     label,
     labels_of,
     site_of,
@@ -57,11 +58,11 @@ def unreviewed_path(facts: Facts) -> Iterator[Hit]:
         confidence = min(
             (*(c.confidence for c in (*through, path.sender)), *(a.confidence for a in path.agents)),
         )
-        sender = path.agents[-1] if path.agents else None
-        who = agent_label(sender) if sender is not None else capability_label(path.sender)
+        ends = tuple(dict.fromkeys(agent_label(agent) for agent in (path.agents[0], path.agents[-1])))
+        who = f", and {ends[1]} can" if len(ends) > 1 else " and can"
         text = (
-            f"{who} can send {path.sensitivity} data from {label(nodes[0].name)} to {label(nodes[-1].name)} "
-            f"through {capability_label(path.sender)} without review or output filter."
+            f"{ends[0]} reads {path.sensitivity} data from {label(nodes[0].name)}{who} send it to "
+            f"{label(nodes[-1].name)} through {capability_label(path.sender)}: no review, no output filter."
         )
         for crew in path.crews or (None,):
             yield Hit(
@@ -70,7 +71,7 @@ def unreviewed_path(facts: Facts) -> Iterator[Hit]:
                 path.severity,
                 crew,
                 confidence,
-                tuple(agent_label(agent) for agent in path.agents),
+                ends,
             )
 
 
@@ -104,7 +105,7 @@ def unasked_destruction(facts: Facts) -> Iterator[Hit]:
 
 @rule(
     "STRATUM-003",
-    "An agent runs code on the host",
+    "An agent runs code that nobody checks",
     "HIGH",
     rule_class="architecture",
     category="security",
@@ -118,7 +119,7 @@ def code_on_host(facts: Facts) -> Iterator[Hit]:
     The specification's condition has no way out; a container (trust restricted) or a human approval is taken as one,
     because they are the fixes it names.
     """
-    text = "{} can execute code on the host through {}, neither contained nor approved."
+    text = "{} can execute code through {} without an approval or a container around it."
     seen: set[Agent] = set()
     for capability in facts.reachable("code_exec"):
         seen.update(capability.agents)
@@ -171,14 +172,18 @@ def unchecked_money(facts: Facts) -> Iterator[Hit]:
 
 
 def _calls(facts: Facts, *kinds: str) -> dict[str, dict[CallSite, list[Capability]]]:
-    """Confirmed call sites of library calls by project unit, each with the capabilities it belongs to."""
-    found: dict[str, dict[CallSite, list[Capability]]] = {}
+    """Confirmed call sites of library calls by project unit, each with the capabilities it belongs to.
+
+    A chain such as `connect().execute().fetchone()` is one place and counts once, with its first call.
+    """
+    found: dict[str, dict[Site, tuple[CallSite, list[Capability]]]] = {}
     for capability in facts.model.capabilities:
         if capability.kind in kinds and capability.confidence is Confidence.CONFIRMED:
             for call in capability.calls:
                 if call.site.line > 0:
-                    found.setdefault(capability.unit, {}).setdefault(call, []).append(capability)
-    return found
+                    place = found.setdefault(capability.unit, {}).setdefault(call.site, (call, []))
+                    place[1].append(capability)
+    return {unit: dict(sites.values()) for unit, sites in found.items()}
 
 
 def _crews(capabilities: list[Capability], facts: Facts) -> list[Crew | None]:
@@ -202,9 +207,9 @@ def unhandled_calls(facts: Facts) -> Iterator[Hit]:
         if len(bare) < 2:
             continue
         for call, capabilities in bare.items():
-            text = f"{label(capabilities[0].symbol)} calls {label(call.library)} outside any try."
+            text = f"{code_label(capabilities[0].symbol)} calls {label(call.library)} outside any try."
             for crew in _crews(capabilities, facts):
-                yield Hit(call.site, text, "MEDIUM", crew, subjects=(label(capabilities[0].symbol),))
+                yield Hit(call.site, text, "MEDIUM", crew, subjects=(code_label(capabilities[0].symbol),))
 
 
 @rule(
@@ -223,9 +228,9 @@ def endless_calls(facts: Facts) -> Iterator[Hit]:
         if len(endless) < 2:
             continue
         for call, capabilities in endless.items():
-            text = f"{label(capabilities[0].symbol)} calls {label(call.library)} without a timeout."
+            text = f"{code_label(capabilities[0].symbol)} calls {label(call.library)} without a timeout."
             for crew in _crews(capabilities, facts):
-                yield Hit(call.site, text, "MEDIUM", crew, subjects=(label(capabilities[0].symbol),))
+                yield Hit(call.site, text, "MEDIUM", crew, subjects=(code_label(capabilities[0].symbol),))
 
 
 @rule(

@@ -104,7 +104,13 @@ def agent_label(agent: Agent) -> str:
 
 def capability_label(capability: Capability) -> str:
     """The tool a capability comes from, else the function."""
-    return label(capability.tools[0].name if capability.tools else capability.symbol)
+    return label(capability.tools[0].name) if capability.tools else code_label(capability.symbol)
+
+
+def code_label(symbol: str) -> str:
+    """A function as a developer says it: with its class, without its module."""
+    parts = symbol.split(".")
+    return label(".".join(parts[-2:] if len(parts) > 1 and parts[-2][:1].isupper() else parts[-1:]))
 
 
 def site_of(capability: Capability, agents: Sequence[Agent] = ()) -> Site | None:

@@ -11,7 +11,7 @@ from stratum_lab.scan.model import Confidence
 from stratum_lab.scan.rules import rules
 from stratum_lab.scan.rules.catalogue import rule
 from stratum_lab.scan.rules.consolidate import gated, risks
-from stratum_lab.scan.rules.facts import table, words
+from stratum_lab.scan.rules.facts import code_label, label, table, words
 
 
 def test_there_are_42_base_rules_and_45_ids() -> None:
@@ -68,3 +68,15 @@ def test_the_gate_caps_by_confidence_and_raises_nothing(confidence: Confidence, 
 
 def test_words_split_at_case_digits_and_underscores() -> None:
     assert list(words("lead_scoringAgent2 HTTPReader")) == ["lead", "scoring", "agent", "http", "reader"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "said"), [("app.tools.search", "search"), ("app.tools.Search.run", "Search.run"), ("main", "main")]
+)
+def test_functions_are_named_with_their_class_and_without_their_module(symbol: str, said: str) -> None:
+    assert code_label(symbol) == said
+
+
+def test_names_in_texts_are_one_line_of_bounded_length() -> None:
+    assert label("a\n b") == "a b"
+    assert len(label("x" * 500)) == 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stratum_lab.scan.model import CallSite, Capability, Confidence
+from stratum_lab.scan.model import CallSite, Capability, Confidence, Link
 from tests.support.rules import fired
 from tests.support.static_models import ModelMaker
 
@@ -152,6 +152,27 @@ def test_bare_calls_of_two_units_are_not_added_up() -> None:
     for unit in ("one", "two"):
         make.capability("sync", "outbound", "web", unit=unit).calls.append(call(make))
     assert "STRATUM-008" not in fired(make.model)
+
+
+def test_a_chain_of_calls_is_one_place() -> None:
+    make = ModelMaker()
+    make.agent("caller")
+    first = call(make)
+    make.capability("sync", "data_access", "sqlite").calls += [first, first._replace(library="sqlite3.connect.execute")]
+    assert "STRATUM-008" not in fired(make.model)
+
+
+def test_a_path_between_two_agents_names_both_and_both_ways_through_a_third_are_one_place() -> None:
+    make = ModelMaker()
+    reader, left, right, sender = (make.agent(name) for name in ("reader", "left", "right", "sender"))
+    crew = make.crew("diamond", reader, left, right, sender, process="graph", ordered=False)
+    for source, target in ((reader, left), (reader, right), (left, sender), (right, sender)):
+        make.model.links.append(Link(source, target, "feeds_into", crew))
+    make.capability("read", "data_access", "gmail", reader)
+    make.capability("post", "outbound", "web", sender)
+    (instance,) = fired(make.model)["STRATUM-001"].instances
+    assert instance.subjects == ("reader", "sender")
+    assert instance.text.startswith("reader reads personal data from gmail, and sender can send it to web")
 
 
 def test_a_probable_call_site_does_not_count_as_unhandled() -> None:
