@@ -9,7 +9,6 @@ from stratum_lab.contract.events.graph import GraphEdge, GraphNode, Place, Struc
 from stratum_lab.scan.graph import Node, Topology
 from stratum_lab.scan.model import Agent, Capability, GroupChat, Model, Site, Step
 from stratum_lab.scan.topology import Edges
-from stratum_lab.scan.topology_ids import capability_name
 
 PACKAGE = "stratum-lab"
 
@@ -77,7 +76,6 @@ def _published(node: Node, groups: dict[_Grouped, list[str]]) -> GraphNode:
     if isinstance(thing, Agent):
         name, places, of = thing.name or thing.symbol, thing.places, groups.get(thing, [])
     elif isinstance(thing, Capability):
-        name = capability_name(thing)
         places = [*sorted(thing.sites), *(tool.site for tool in thing.tools)]
         of = list(dict.fromkeys(group for agent in thing.agents for group in groups.get(agent, ())))
     return GraphNode(

@@ -16,7 +16,7 @@ from stratum_lab.scan.paths import Flow, PathFinder, Reader, Sender
 from stratum_lab.scan.sensitivity import CARRYING, PATH_SOURCES, PROTECTED, propagate, sensitivity_of, store_trust
 from stratum_lab.scan.signature import topology_signature
 from stratum_lab.scan.topology_controls import Controls
-from stratum_lab.scan.topology_ids import HOST, Ids, service_id
+from stratum_lab.scan.topology_ids import HOST, Ids, capability_name, service_id
 
 _SENDING = frozenset({"outbound", "financial"})
 """Kinds that send data away; running code sends to the host, but does not end a data path."""
@@ -81,10 +81,8 @@ class Edges:
         for capability, node_id in self.ids.capabilities.items():
             place = min(capability.sites, default=None)
             file, line = (place.file, place.line) if place is not None else ("-", 0)
-            trust, service = capability.trust, capability.service
-            found.append(
-                Node(node_id, "capability", capability.symbol, trust, file, line, service=service, thing=capability)
-            )
+            name, trust, service = capability_name(capability), capability.trust, capability.service
+            found.append(Node(node_id, "capability", name, trust, file, line, service=service, thing=capability))
         for node_id, service in self._stores.items():
             native = sensitivity_of(service)
             found.append(Node(node_id, "data_store", service, store_trust(native), service=service, native=native))

@@ -112,7 +112,7 @@ _FILES = _library(
     mode=r"open$",
     write=r"write_(text|bytes)$",
     list=r"(listdir|walk|scandir|i?glob|rglob|iterdir|read_(text|bytes))$",
-    run=r"(system|popen|exec[lv]p?e?|spawn\w+|posix_spawnp?|exec|eval)$",
+    run=r"(system|popen|exec[lv]p?e?|spawn\w+|posix_spawnp?)$",
 )
 _SLACK = _library(
     slack=r"(chat_\w+|files_upload\w*|send\w*|post|request|api_call|say)$",
@@ -206,7 +206,7 @@ LIBRARIES: Final[dict[str, Library]] = {
     "subprocess": _library(run=r"(run|call|Popen|check_call|check_output|getoutput|getstatusoutput)$"),
     "asyncio": _library(run=r"create_subprocess_(exec|shell)$"),
     "os": _FILES,
-    "builtins": _FILES,
+    "builtins": _library("local_files", mode=r"open$", run=r"(exec|eval)$"),
     "io": _FILES,
     "shutil": _FILES,
     "pathlib": _FILES,
@@ -219,6 +219,8 @@ TIMED: Final = {"requests": False, "urllib.request": False, "httpx": True, "aioh
 """Libraries of which a call's timeout is judged, with whether they have one by default."""
 PATTERNS: Final = tuple(f"{prefix}.*" for prefix in LIBRARIES)
 """For `Project.calls_to`."""
+_FLAT: Final = frozenset({"builtins", "os", "shutil", "subprocess", "glob"})
+"""Modules whose own functions matter, not methods of what they return."""
 _HTTP_METHODS: Final = frozenset(
     {"get", "post", "put", "patch", "delete", "head", "request", "send", "urlopen", "stream"}
 )
@@ -235,13 +237,22 @@ def use_of(origin: str) -> Use | None:
         return None
     prefix, library = found
     before, _, method = origin[len(prefix) + 1 :].rpartition(".")
-    if library is _HTTP and not _HTTP_METHODS.isdisjoint(before.split(".")):
-        return None  # something of a response, not another request
+    if _is_of_a_result(prefix, library, before.split("."), method):
+        return None
     for pattern, use in library.methods:
         if pattern.match(method):
             service = "" if use.kind == "code_exec" else library.service or _service(prefix, before)
             return use._replace(service=service)
     return None
+
+
+def _is_of_a_result(prefix: str, library: Library, before: list[str], method: str) -> bool:
+    """Whether a method is of what another call gave: of a response, of a dict that was read, of an opened file."""
+    if prefix in _FLAT:
+        return before != [""]
+    if library is _HTTP:
+        return not _HTTP_METHODS.isdisjoint(before)
+    return method == "get" and any(pattern.match(part) for part in before for pattern, _ in library.methods)
 
 
 def library_of(origin: str) -> str:

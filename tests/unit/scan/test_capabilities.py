@@ -9,12 +9,15 @@ from typing import Literal
 
 import pytest
 
-from stratum_lab.scan.capabilities import find_capabilities
+from stratum_lab.fold.services import services
+from stratum_lab.scan.capabilities import DEFAULT_TRUST, find_capabilities
 from stratum_lab.scan.capabilities_calls import host_of
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Capability, Confidence, Model, Site, Step
+from stratum_lab.scan.sensitivity import SENSITIVITY_RANK
 from stratum_lab.scan.source.index import Module, index
 from stratum_lab.scan.source.project import Project
+from stratum_lab.scan.tables.known_tools import known_tools, loadable_tools
 from tests.support.projects import project
 
 
@@ -83,6 +86,9 @@ def kinds(source: str) -> set[tuple[str, str, str]]:
         ("import requests\nrequests.get('https://example.com')", {("main", "outbound", "example.com")}),
         ("import requests\nf = lambda u: requests.get(u)", {("main", "outbound", "web")}),
         ("import requests\nclass A:\n    def go(self, u): return requests.get(u)", {("A.go", "outbound", "web")}),
+        ("import stripe\ndef f(a):\n    c = stripe.Charge.create(amount=a)\n    return c.get('id')", {("f", "financial", "stripe")}),
+        ("class A(list):\n    def f(self, x): super().remove(x)", set()),
+        ("import subprocess\ndef f(c): return c.run()", set()),
         ("from somewhere import get\ndef f(u): get(u)", set()),
     ],
 )  # fmt: skip
@@ -256,6 +262,16 @@ def test_tests_and_vendored_code_have_no_capabilities() -> None:
     model = Model()
     find_capabilities(p, model)
     assert model.capabilities == []
+
+
+def test_the_tables_name_known_kinds_and_services() -> None:
+    for name, known in known_tools().items():
+        assert set(known.kinds) <= DEFAULT_TRUST.keys(), name
+        assert not known.service or services().sensitivity_of(known.service) in SENSITIVITY_RANK, name
+        assert known.service or "code_exec" in known.kinds or name == "MCPServerAdapter"
+    listed = {service for known in known_tools().values() if (service := known.service)}
+    assert {service for service in listed if services().of_library(service) is None} == set()
+    assert set(loadable_tools().values()) <= known_tools().keys()
 
 
 @pytest.mark.parametrize(
