@@ -10,11 +10,10 @@ from stratum_lab.scan.rules.facts import Facts, table
 
 
 def hosted(facts: Facts) -> list[Telemetry]:
-    """The first place of each hosted telemetry provider; one whose host is local anywhere is not hosted."""
-    local = {found.provider for found in facts.model.telemetry if not found.hosted}
+    """The first place of each telemetry provider that is hosted somewhere, by import or by environment."""
     first: dict[str, Telemetry] = {}
     for found in sorted(facts.model.telemetry, key=lambda t: t.site):
-        if found.provider not in local:
+        if found.hosted:
             first.setdefault(found.provider, found)
     return list(first.values())
 
