@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "records": ("stratum_lab.cli.records", "Fold result folders into records, without a broker."),
     "replay": ("stratum_lab.cli.replay", "Rebuild derived topics and tables from the log."),
     "run": ("stratum_lab.cli.run", "Bring recorded runs in."),
+    "scan": ("stratum_lab.cli.scan", "Scan one repository here, without a broker, and report."),
     "settings": ("stratum_lab.cli.settings", "Show every setting, its value and its origin."),
     "status": ("stratum_lab.cli.broker", "Show broker, topics and how far every consumer is."),
     "up": ("stratum_lab.cli.broker", "Provide a broker and create the topics."),

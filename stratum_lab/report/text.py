@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from stratum_lab.contract.events.ping import Ping
@@ -101,11 +100,11 @@ def _groups(findings: list[FindingView], full: bool) -> Iterator[RenderableType]
         yield Text(f"{heading} ({merged(group)})", style="bold")
         order = list(_STYLES)
         for finding in sorted(group, key=lambda f: (order.index(f.adjusted), f.rule)):
-            yield Padding(_finding(finding, full), (0, 0, 0, 2))
+            yield _finding(finding, full)
 
 
 def _finding(finding: FindingView, full: bool) -> RenderableType:
-    head = Text(finding.adjusted.lower(), style=_STYLES.get(finding.adjusted, ""))
+    head = Text(f"  {finding.adjusted.lower()}", style=_STYLES.get(finding.adjusted, ""))
     head.append(f"  {finding.rule}  ", style="bold").append(clean(finding.title), style="default")
     lines: list[RenderableType] = [head]
     if finding.coverage is not None and finding.coverage.guarded_paths:
@@ -113,20 +112,20 @@ def _finding(finding: FindingView, full: bool) -> RenderableType:
         cells = bar(covered.coverage_pct, 10)
         note = f" (was {finding.severity.lower()})" if finding.adjusted != finding.severity else ""
         lines.append(
-            Text(f"  {cells} {covered.guarded_paths} of {covered.total_paths} guarded, {covered.coverage_pct}%{note}")
+            Text(f"    {cells} {covered.guarded_paths} of {covered.total_paths} guarded, {covered.coverage_pct}%{note}")
         )
     places = finding.instances if full else finding.instances[:MAX_PLACES]
     lines += [_instance(instance) for instance in places]
     if len(places) < len(finding.instances):
-        lines.append(Text(f"  and {len(finding.instances) - len(places)} more places", style="dim"))
+        lines.append(Text(f"    and {len(finding.instances) - len(places)} more places", style="dim"))
     if finding.incident:
-        lines.append(Text(f"  seen in {finding.incident}", style="magenta"))
-    lines.append(Text(f"  fix: {clean(finding.remediation)}", style="green"))
+        lines.append(Text(f"    seen in {finding.incident}", style="magenta"))
+    lines.append(Text(f"    fix: {clean(finding.remediation)}", style="green"))
     return Group(*lines)
 
 
 def _instance(instance: InstanceView) -> Text:
-    line = Text("  ")
+    line = Text("    ")
     if instance.place is not None:
         line.append(f"{clean(instance.place.file)}:{instance.place.line}  ", style="cyan")
     return line.append(clean(instance.text), style="default")
