@@ -21,7 +21,7 @@ def detected(name: str, *detectors: ModuleType) -> tuple[Project, Model]:
 def run(project: Project, *detectors: ModuleType) -> Model:
     """The model after every step of these detectors, in the order of a scan."""
     model = Model()
-    for step in ("agents", "groups", "late"):
+    for step in ("agents", "groups", "late", "last"):
         for detector in detectors:
             if hasattr(detector, step):
                 getattr(detector, step)(project, model)

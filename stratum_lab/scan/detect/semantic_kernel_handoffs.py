@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stratum_lab.scan.detect.teams import agent_of
 from stratum_lab.scan.model import Agent, Model
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from stratum_lab.scan.detect.construction import Construction
     from stratum_lab.scan.source.index import Call, Scope
     from stratum_lab.scan.source.project import Project
-
-_ADDING: Final = ("semantic_kernel.**.OrchestrationHandoffs.add", "semantic_kernel.**.OrchestrationHandoffs.add_many")
 
 
 def handoffs_of(
@@ -44,9 +42,12 @@ class _Reader:
                 yield source, target
         whole = self.resolver.resolve(expr, scope)
         roots = {c.site for c in whole.calls if (self.project.callee(c).origin or "").endswith("OrchestrationHandoffs")}
-        for call, value in self.project.calls_to(*_ADDING):
-            if value.receiver is not None and any(c.site in roots for c in (*value.receiver.calls, *value.calls)):
-                yield from self._added(call, many=(value.origin or "").endswith("_many"))
+        for call, value in self.project.calls_to("semantic_kernel.*"):
+            method = (value.origin or "").rpartition(".")[2]
+            if method in ("add", "add_many") and ".OrchestrationHandoffs." in (value.origin or ""):
+                made = (*value.calls, *(value.receiver.calls if value.receiver is not None else ()))
+                if any(c.site in roots for c in made):
+                    yield from self._added(call, many=method == "add_many")
 
     def _added(self, call: Call, *, many: bool) -> Iterator[tuple[Agent, Agent]]:
         source = self._agent(call.arg("source_agent", 0), call.scope)

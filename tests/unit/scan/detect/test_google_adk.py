@@ -1,0 +1,104 @@
+"""Google ADK (A7b) on a fixture repository."""
+
+from __future__ import annotations
+
+from stratum_lab.scan.detect import frameworks, google_adk, mcp
+from stratum_lab.scan.model import Model
+from tests.support.detected import agents, crews, detected, guardrails, links, run
+from tests.support.projects import project
+
+
+def _travel() -> Model:
+    return detected("google_adk_travel", google_adk, mcp, frameworks)[1]
+
+
+def test_llm_agents_are_agents_workflow_agents_and_those_without_a_model_are_none() -> None:
+    root, flights, report = "travel/agent.py", "travel/sub/flights.py", "travel/sub/report.py"
+    assert agents(_travel()) == {
+        "oracle": ("custom/agents.py", []),
+        "helper": ("custom/agents.py", []),
+        "search_agent": (root, ["google_search"]),
+        "coder": (root, []),
+        "travel_root": (root, ["search_agent", "uvx"]),
+        "flight_agent": (flights, ["find_flights", "book_flight"]),
+        "drafter_{number}": (report, []),
+        "weather": (report, []),
+        "news": (report, []),
+        "critic": (report, []),
+        "refiner": (report, []),
+        "merge": (report, []),
+    }
+
+
+def test_each_workflow_and_each_leading_agent_is_a_crew_with_the_members_of_what_is_nested() -> None:
+    model = _travel()
+    assert crews(model) == {
+        "travel_root": (
+            "hierarchical", ["travel_root", "flight_agent", "weather", "news", "merge", "critic", "refiner"],
+        ),
+        "gather": ("parallel", ["weather", "news"]),
+        "polish": ("loop", ["critic", "refiner"]),
+        "report": ("sequential", ["weather", "news", "merge", "critic", "refiner"]),
+    }  # fmt: skip
+    assert [crew.name for crew in model.crews if crew.ordered] == ["polish"]
+
+
+def test_sequences_feed_through_parallel_parts_and_delegation_goes_to_where_a_workflow_starts() -> None:
+    assert links(_travel()) == {
+        ("weather", "feeds_into", "merge", "report"),
+        ("news", "feeds_into", "merge", "report"),
+        ("merge", "feeds_into", "critic", "report"),
+        ("critic", "feeds_into", "refiner", "polish"),
+        ("travel_root", "delegates_to", "flight_agent", "travel_root"),
+        ("travel_root", "delegates_to", "weather", "travel_root"),
+        ("travel_root", "delegates_to", "news", "travel_root"),
+        ("travel_root", "delegates_to", "search_agent", ""),
+    }
+
+
+def test_confirmed_tools_and_loop_limits_are_guardrails() -> None:
+    assert guardrails(_travel()) == [
+        ("travel/sub/flights.py", 19, "hitl", ["tool book_flight"]),
+        ("travel/sub/report.py", 15, "rate_limit", ["crew polish"]),
+    ]
+
+
+def test_code_runs_in_a_sandbox_unless_the_executor_says_it_is_unsafe() -> None:
+    model = run(
+        project(
+            main="""
+            from google.adk.agents import Agent
+            from google.adk.code_executors import UnsafeLocalCodeExecutor, VertexAiCodeExecutor
+            a = Agent(name="a", code_executor=UnsafeLocalCodeExecutor())
+            b = Agent(name="b", code_executor=VertexAiCodeExecutor())
+            """
+        ),
+        google_adk,
+    )
+    assert [agent.code_execution for agent in model.agents] == ["local", "docker"]
+
+
+def test_the_nested_description_of_a_server_is_one_server_of_its_agent() -> None:
+    model = _travel()
+    assert [(s.name, s.package, s.version) for s in model.mcp_servers] == [("uvx", "mcp-server-time", "0.6.2")]
+    assert [agent.name for agent in model.agents if agent.mcp_servers] == ["travel_root"]
+
+
+def test_a_workflow_held_as_a_tool_is_delegation_to_its_first_agent() -> None:
+    model = run(
+        project(
+            main="""
+            from google.adk.agents import LlmAgent, SequentialAgent
+            from google.adk.tools.agent_tool import AgentTool
+            one, two = LlmAgent(name="one"), LlmAgent(name="two")
+            root = LlmAgent(name="root", tools=[AgentTool(agent=SequentialAgent(name="s", sub_agents=[one, two]))])
+            """
+        ),
+        google_adk,
+    )
+    assert links(model) == {("one", "feeds_into", "two", "s"), ("root", "delegates_to", "one", "")}
+
+
+def test_poetry_gives_the_version() -> None:
+    model = _travel()
+    assert (model.frameworks, model.framework_versions) == ({"Google ADK": 4}, {"Google ADK": "1.2.0"})

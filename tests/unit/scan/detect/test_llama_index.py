@@ -1,0 +1,53 @@
+"""LlamaIndex (A7b) on a fixture repository."""
+
+from __future__ import annotations
+
+from stratum_lab.scan.detect import frameworks, llama_index
+from stratum_lab.scan.model import Model
+from tests.support.detected import agents, crews, detected, guardrails, links
+
+
+def _desk() -> Model:
+    return detected("llama_index_desk", llama_index, frameworks)[1]
+
+
+def test_constructors_class_methods_and_factories_are_agents_and_a_runner_is_its_worker() -> None:
+    flow, single = "app/workflow.py", "examples/single.py"
+    assert agents(_desk()) == {
+        "ReviewAgent": (flow, []),
+        "ResearchAgent": (flow, ["search_web", "record_notes"]),
+        "WriteAgent": (flow, ["QueryEngineTool"]),
+        "quick": (single, ["multiply"]),
+        "react": (single, ["multiply"]),
+        "worker": (single, ["multiply"]),
+        "coder": (single, ["multiply"]),
+        "boss": (single, ["ask_coder"]),
+    }
+
+
+def test_only_a_given_name_identifies() -> None:
+    model = _desk()
+    assert [a.name for a in model.agents if a.identified] == ["ReviewAgent", "ResearchAgent", "WriteAgent", "boss"]
+    assert [a.name for a in model.agents if a.code_execution] == ["coder"]
+
+
+def test_a_workflow_is_a_crew_also_when_its_list_grows() -> None:
+    model = _desk()
+    assert crews(model) == {"flow": ("handoff", ["ResearchAgent", "WriteAgent", "ReviewAgent"])}
+    assert [crew.run for crew in model.crews] == [True]
+
+
+def test_handoffs_are_edges_by_name_by_attribute_and_through_a_factory() -> None:
+    assert links(_desk()) == {
+        ("ResearchAgent", "delegates_to", "WriteAgent", "flow"),
+        ("WriteAgent", "delegates_to", "ReviewAgent", "flow"),
+        ("WriteAgent", "delegates_to", "ResearchAgent", "flow"),
+        ("ReviewAgent", "delegates_to", "WriteAgent", "flow"),
+        ("boss", "delegates_to", "coder", ""),
+    }
+
+
+def test_iteration_limits_cover_the_agent_and_the_lowest_bound_is_the_version() -> None:
+    model = _desk()
+    assert guardrails(model) == [("examples/single.py", 16, "rate_limit", ["agent react"])]
+    assert (model.frameworks, model.framework_versions) == ({"LlamaIndex": 3}, {"LlamaIndex": "0.12.5"})
