@@ -45,8 +45,9 @@ def _pair(first: Values, second: Values) -> Iterator[Problem]:
         return
     if second["prev_score"] != first.get("risk_score"):
         yield Problem("M7", f"prev_score is {second['prev_score']}, that ping has {first.get('risk_score')}")
-    if second.get("scan_status") == "failed":
-        return
+    names = ("risk_score", "finding_rules", "crew_count", "crews_clean")
+    if any(ping.get(name) is None for ping in (first, second) for name in names):
+        return  # nothing was measured, or not recorded
     if second["score_delta"] != second["risk_score"] - second["prev_score"]:
         yield Problem("M7", f"score_delta is {second['score_delta']}, scores differ by another amount")
     before, after = set(first["finding_rules"]), set(second["finding_rules"])
@@ -54,7 +55,7 @@ def _pair(first: Values, second: Values) -> Iterator[Problem]:
         if second[name] != wanted:
             yield Problem("rescan_counts", f"{name} is {second[name]}, the rules say {wanted}")
     for ping in (first, second):
-        if "crews_clean" in ping and not 0 <= ping["crews_clean"] <= ping["crew_count"]:
+        if not 0 <= ping["crews_clean"] <= ping["crew_count"]:
             yield Problem("V6", f"{ping['crews_clean']} clean crews of {ping['crew_count']}")
 
 
