@@ -88,17 +88,22 @@ def shared_with_actor(facts: Facts) -> Iterator[Hit]:
 
     An approval on the actor, or a filter on either side, is the fix and ends it.
     """
+    roles = {
+        agent: (None, None) if _filtered(agent, facts) else (_ingests(agent, facts), _acts(agent, facts))
+        for crew in facts.model.crews
+        for agent in crew.members
+    }
     for crew in facts.model.crews:
         for tool, agents in shared_tools(crew):
+            # The surest pair has one of the two surest readers and one of the two surest actors.
+            readers = sorted((-reads, i) for i, agent in enumerate(agents) if (reads := roles[agent][0]) is not None)
+            actors = sorted((-acts, i) for i, agent in enumerate(agents) if (acts := roles[agent][1]) is not None)
             pairs = [
-                (min(reads, acts), reader, actor)
-                for reader in agents
-                if (reads := _ingests(reader, facts)) is not None and not _filtered(reader, facts)
-                for actor in agents
-                if actor is not reader
-                and (acts := _acts(actor, facts)) is not None
-                and not _filtered(actor, facts)
-            ]  # fmt: skip
+                (Confidence(min(-reads, -acts)), agents[reader], agents[actor])
+                for reads, reader in readers[:2]
+                for acts, actor in actors[:2]
+                if reader != actor
+            ]
             if pairs:
                 confidence, reader, actor = max(pairs, key=lambda pair: pair[0])
                 text = (

@@ -229,7 +229,15 @@ class Facts:
 
     def unit_has(self, unit: str, *kinds: GuardrailKind) -> bool:
         """Whether an active guardrail of one of these kinds stands anywhere in a project unit."""
-        return any(guard.active and guard.unit == unit and guard.kind in kinds for guard in self.model.guardrails)
+        return not self._unit_kinds.get(unit, frozenset()).isdisjoint(kinds)
+
+    @cached_property
+    def _unit_kinds(self) -> dict[str, set[GuardrailKind]]:
+        found: dict[str, set[GuardrailKind]] = {}
+        for guard in self.model.guardrails:
+            if guard.active:
+                found.setdefault(guard.unit, set()).add(guard.kind)
+        return found
 
     @cached_property
     def _sinks(self) -> dict[str, set[str]]:

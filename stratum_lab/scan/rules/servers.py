@@ -71,7 +71,7 @@ def known_publisher(server: McpServer) -> bool:
     "one whose publisher you trust.",
 )
 def credentialed_server(facts: Facts) -> Iterator[Hit]:
-    """One instance per server of an unknown publisher that is passed a sensitive variable. Names stay out of texts."""
+    """One instance per server of an unknown publisher that is passed a sensitive variable."""
     for server in facts.model.mcp_servers:
         passed = [
             name
