@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,9 @@ Reason = Literal[
 
 _STDERR_TAIL: Final = 8_192
 _POLL_SECONDS: Final = 0.25
+_CONTENT_SECONDS: Final = 60.0
+"""Time to read a tree once more when its scan died before it was read to the end; the attempt takes as much longer."""
+_CONTENT_MAY_BE_READ: Final = ("timeout", "memory", "cpu", "killed", "crashed", "broken_result")
 _TREE_REASONS: Final[dict[str, Reason]] = {"too_many_files": "too_many_files", "unreadable": "unreadable"}
 
 
@@ -118,6 +121,8 @@ def run_attempt(
     reason, code = _supervise(order, heard, started + limits.timeout_seconds, cancelled, clock)
     if reason is None:
         reason = _verdict(heard, code)
+    if reason in _CONTENT_MAY_BE_READ and heard.files is None:
+        heard.files = _content(order, cancelled, clock)
     facts = AttemptFacts(
         scan_id=scan_id,
         emitted_at=datetime.now(UTC),
@@ -137,6 +142,14 @@ def run_attempt(
                 ping, heard.view, None if failed else heard.graph, "no_candidate_parsed" if failed else None
             )
     return Attempted(complete(None, facts, previous), None, None, reason, detail)
+
+
+def _content(order: Order, cancelled: threading.Event | None, clock: Callable[[], float]) -> FileFacts | None:
+    """Hash and number of the files, by a second child that parses nothing; None when that fails too."""
+    heard = _Heard()
+    seconds = min(_CONTENT_SECONDS, order.limits.timeout_seconds)
+    _supervise(replace(order, files_only=True), heard, clock() + seconds, cancelled, clock)
+    return heard.files if heard.ended else None
 
 
 def failed_attempt(scan_id: str, started: float, previous: PreviousPing | None = None) -> Ping:

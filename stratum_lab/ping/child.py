@@ -21,6 +21,10 @@ _PR_SET_PDEATHSIG: Final = 1
 _RECURSION: Final = 6_000
 """Frames: syntax trees nest by up to the limit on nesting, with a few frames a level."""
 _CPU_GRACE: Final = 5
+_FILES: Final = 1024
+"""Open files: a folder for every level of the deepest tree that is walked, and some."""
+_STACK: Final = 64 << 20
+"""Bytes of stack: what recurses through C code as deep as syntax may nest needs more than the usual 8 MiB."""
 
 
 def bound(order: Order) -> None:
@@ -30,14 +34,16 @@ def bound(order: Order) -> None:
         if os.getppid() != order.parent:  # it died before the line above
             os._exit(1)
     seconds = int(order.limits.timeout_seconds) + _CPU_GRACE
-    for what, soft in (
+    for what, wanted in (
         (resource.RLIMIT_AS, order.limits.memory_bytes),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _FILES),
+        (resource.RLIMIT_STACK, _STACK),
     ):
         _, hard = resource.getrlimit(what)
-        value = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(what, (value, value))
     sys.setrecursionlimit(_RECURSION)
 
@@ -50,6 +56,7 @@ def run(order: Order, out: BinaryIO) -> int:
     from stratum_lab.scan.rules.score import fix_impact
     from stratum_lab.scan.scanner import scan_tree
     from stratum_lab.scan.source.limits import TreeError
+    from stratum_lab.scan.source.load import content_facts
     from stratum_lab.scan.structure import structural_graph
     from stratum_lab.scan.view import view
 
@@ -59,6 +66,10 @@ def run(order: Order, out: BinaryIO) -> int:
         write_frame(out, "files", values)
 
     try:
+        if order.files_only:
+            on_files(content_facts(Path(order.root), order.limits))
+            write_frame(out, "end", {})
+            return 0
         scan = scan_tree(Path(order.root), order.limits, on_files)
     except TreeError as exc:
         write_frame(out, "tree_error", {"reason": exc.reason, "message": exc.message})

@@ -15,7 +15,7 @@ EXIT_MEMORY: Final = 81
 """The child used up its memory."""
 EXIT_TREE: Final = 82
 """The tree as a whole cannot be scanned; a frame says why."""
-MAX_FRAME: Final = 64 << 20
+MAX_FRAME: Final = 32 << 20
 """Bytes of one frame; a child that announces more is broken or hostile."""
 MAX_SKIPPED: Final = 1_000
 """Skipped files that are told; all are counted."""
@@ -33,6 +33,7 @@ class Order:
         parent: Process id of who started it.
         repo_id: Repository of the structural graph; None: no graph is wanted.
         commit: Its commit, where known.
+        files_only: Only hash and count the files; nothing is parsed.
     """
 
     root: str
@@ -40,6 +41,7 @@ class Order:
     parent: int
     repo_id: str | None = None
     commit: str | None = None
+    files_only: bool = False
 
     def to_json(self) -> str:
         """As the child's argument; bytes of the path that are no UTF-8 travel as surrogates."""
@@ -63,8 +65,10 @@ class BrokenFrames(ValueError):
 
 
 def write_frame(out: BinaryIO, name: str, values: dict[str, Any]) -> None:
-    """Send one frame; it is on its way when this returns."""
+    """Send one frame; it is on its way when this returns. A view or graph that is too large is not sent."""
     body = json.dumps(values).encode("ascii")
+    if len(body) > MAX_FRAME and name in ("view", "graph"):
+        return
     out.write(_HEAD.pack(_NAMES.index(name), len(body)) + body)
     out.flush()
 

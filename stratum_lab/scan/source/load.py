@@ -38,3 +38,20 @@ def load(root: Path, limits: Limits = DEFAULT) -> tuple[FileFacts, Project]:
     facts.repo_hash = reader.repo_hash
     facts.python_file_count = sum(entry.raw.endswith(b".py") for entry in tree.entries)
     return facts, project
+
+
+def content_facts(root: Path, limits: Limits = DEFAULT) -> FileFacts:
+    """What is known of the tree at `root` without parsing: its hash and its number of files.
+
+    Raises:
+        stratum_lab.scan.source.limits.TreeError: It holds too many files, or a part of it cannot be read.
+    """
+    tree = walk(root, limits)
+    reader = Reader(tree, limits)
+    for _ in reader.contents():
+        pass
+    return FileFacts(
+        repo_hash=reader.repo_hash,
+        files_total=reader.files_total,
+        python_file_count=sum(entry.raw.endswith(b".py") for entry in tree.entries),
+    )

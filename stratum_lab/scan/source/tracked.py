@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -71,7 +70,6 @@ def tracked_files(root: Path, limit: int) -> list[bytes] | None:
         git = subprocess.Popen(
             ["git", *HARDENED, "ls-files", "--stage", "-z"],
             cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )  # fmt: skip
     except OSError:
         return None
@@ -83,9 +81,9 @@ def tracked_files(root: Path, limit: int) -> list[bytes] | None:
     except subprocess.TimeoutExpired:
         return None
     finally:
-        if git.poll() is None:
-            os.killpg(git.pid, signal.SIGKILL)
-            git.wait()
+        # It stays in our process group: whoever ends the scan ends it too.
+        git.kill()
+        git.wait()
 
 
 def _read(pipe: IO[bytes], limit: int) -> list[bytes] | None:

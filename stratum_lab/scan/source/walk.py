@@ -47,8 +47,8 @@ class Entry(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The path as text; bytes that are no UTF-8 stand as surrogates."""
-        return self.key.decode("utf-8", "surrogateescape")
+        """The path as text that can go anywhere; a byte that is no UTF-8 stands as `\\xff`."""
+        return self.key.decode("utf-8", "backslashreplace")
 
 
 @dataclass(slots=True)
