@@ -36,6 +36,10 @@ DEFAULT_TRUST: Final[dict[CapabilityKind, Trust]] = {
     "file_system": "internal",
 }
 _ADAPTER: Final = "MCPServerAdapter"
+_USING: Final = frozenset(
+    {"run", "arun", "invoke", "ainvoke", "_run", "results", "aresults", "forward", "call", "load"}
+)
+"""Methods by which code uses a library tool itself."""
 _T = TypeVar("_T")
 
 
@@ -128,19 +132,27 @@ class _Finder:
         """Library tools that are made somewhere, held or not; an adapter counts as its servers where those are held."""
         by_site = {tool.call.site: tool for tool in self._tools if tool.call is not None}
         with_servers = {tool.site.file for tool in self._tools if tool.kind == "mcp"}
+        used: list[tuple[Call, str]] = []
         for call, callee in self._project.calls_to(*TOOL_ROOTS):
-            name = (callee.origin or "").rpartition(".")[2]
+            *_, owner, name = ("", *(callee.origin or "").split("."))
             known = known_tools().get(name)
-            if known is None or callee.cls is not None:
-                continue
-            if name == _ADAPTER and call.module.path in with_servers:
+            if known is None and name in _USING and owner in known_tools():
+                used.append((call, owner))
+            if known is None or callee.cls is not None or (name == _ADAPTER and call.module.path in with_servers):
                 continue
             tool = by_site.get(call.site)
-            selected = tool.selected if tool is not None else self._selected(call)
-            made = self._add_known(name, known, call.site, selected)
+            made = self._add_known(name, known, call.site, tool.selected if tool is not None else self._selected(call))
             agent = self._model.agent_at(call.site)
-            for capability in made if agent is not None else ():
-                _join(capability.agents, [agent] if agent is not None else [])
+            for capability in made:
+                self._functions.setdefault(capability, set()).update(_enclosing(call))
+                if agent is not None:
+                    _join(capability.agents, [agent])
+        for call, name in used:
+            unit = self._project.unit_of(call.module.path)
+            for kind in known_tools()[name].kinds:
+                made_before = self._found.get((unit, name, kind))
+                if made_before is not None:
+                    self._functions.setdefault(made_before, set()).update(_enclosing(call))
 
     def _selected(self, call: Call) -> tuple[str, ...] | None:
         given = call.arg("selected_tools")

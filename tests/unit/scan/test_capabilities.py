@@ -174,6 +174,19 @@ def test_a_tool_class_of_two_agents_is_one_capability_of_both() -> None:
     assert capability.fetches and not capability.search_only and capability.framework == "crewai"
 
 
+def test_a_library_tool_used_inside_a_custom_tool_belongs_to_its_holder() -> None:
+    source = HEAD + (
+        "from langchain_community.utilities import GoogleSerperAPIWrapper, SerpAPIWrapper\n"
+        "wrapper = GoogleSerperAPIWrapper()\n"
+        "@tool\ndef one(q):\n    'd'\n    return wrapper.run(q)\n"
+        "@tool\ndef two(q):\n    'd'\n    return SerpAPIWrapper().run(q)\n"
+        "Agent('a', tools=[one])\nAgent('b', tools=[two])\n"
+    )
+    assert holders(found(source)) == {
+        ("GoogleSerperAPIWrapper", "outbound"): ["a"], ("SerpAPIWrapper", "outbound"): ["b"],
+    }  # fmt: skip
+
+
 def test_one_function_may_reach_several_services() -> None:
     source = "import requests\ndef f():\n    requests.get('https://a.example.com')\n    requests.post('https://api.github.com/x')"
     (capability,) = found(source)
