@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stratum_lab.scan.detect import tools_mcp
+from stratum_lab.scan.detect.mcp_command import fill
 from stratum_lab.scan.model import McpServer, Model, Site
 from stratum_lab.scan.source.loader import is_excluded, is_mcp_name
 
@@ -81,7 +82,7 @@ def _entries(path: str, data: object) -> list[tuple[str, dict[str, object]]]:
 def _server(site: Site, name: str, entry: dict[str, object]) -> McpServer:
     arguments = entry.get("args")
     transport = _text(entry.get("type")) or _text(entry.get("transport"))
-    return tools_mcp.fill(
+    return fill(
         McpServer(
             site,
             name,

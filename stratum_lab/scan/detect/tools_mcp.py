@@ -1,17 +1,15 @@
 """MCP servers that code names (A12), and the tools that come from them: one tool a server, known by its name.
 
-Configuration files are read elsewhere; the parsing of a server's command line is shared from here.
+Configuration files are read elsewhere; command lines and addresses by the same module for both.
 """
 
 from __future__ import annotations
 
 import ast
-import posixpath
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from stratum_lab.scan.detect.mcp_command import fill, host_of
 from stratum_lab.scan.model import McpServer, Model, Site, Tool
 
 if TYPE_CHECKING:
@@ -53,61 +51,11 @@ CONTAINERS: Final = frozenset({
 })  # fmt: skip
 """Classes and functions that hand out the tools of the servers given to them."""
 _FIELDS: Final = ("command", "args", "env", "url", "server_url", "headers", "type", "transport", "name", "server_label")
-_LOOPBACK = re.compile(r"^(localhost|127\.|0\.0\.0\.0|\[?::1)")
-_LAUNCHERS: Final = frozenset({"npx", "bunx", "uvx", "pnpm", "yarn", "pipx", "npm", "bun", "uv", "cmd", "docker"})
 
 
 def is_mcp(origin: str) -> bool:
     """Whether an origin is a class or function that stands for MCP servers or their tools."""
     return any(part in TRANSPORTS or part in CONTAINERS for part in origin.split(".")[-2:])
-
-
-def package_of(command: str, args: list[str]) -> tuple[str, str]:
-    """Package and version that a command line starts: ("@scope/name", "1.2.3"); "" for what is not said."""
-    launcher = posixpath.basename(command.replace("\\", "/")).removesuffix(".cmd").removesuffix(".exe")
-    words = list(args)
-    if launcher in ("python", "python3", "py") and "-m" in words[:-1]:
-        return words[words.index("-m") + 1], ""
-    if launcher not in _LAUNCHERS:
-        return "", ""
-    if launcher == "cmd":
-        words = [w for w in words if not w.startswith("/")]
-    skip = False
-    for word in words:
-        if skip or word in ("dlx", "exec", "run", "tool", "x", "npx"):
-            skip = False
-        elif word in ("--from", "--package", "-p"):
-            continue  # the next word is the package
-        elif word.startswith("--directory") or word in ("-e", "-v", "--env", "--network", "--name", "--with"):
-            skip = "=" not in word
-        elif not word.startswith("-"):
-            return _versioned(word)
-    return "", ""
-
-
-def _versioned(word: str) -> tuple[str, str]:
-    if "==" in word:
-        name, _, version = word.partition("==")
-        return name, version
-    at = word.rfind("@")
-    return (word[:at], word[at + 1 :]) if at > 0 else (word, "")
-
-
-def fill(server: McpServer) -> McpServer:
-    """Work out package, version, publisher and whether it is remote from command, arguments and address."""
-    server.package, server.version = package_of(server.command, server.args)
-    host = urlsplit(server.url).hostname or "" if server.url else ""
-    if server.package.startswith("@"):
-        server.publisher = server.package[1:].partition("/")[0]
-    elif server.package:
-        server.publisher = re.split(r"[./]", server.package)[0]
-    else:
-        server.publisher = host
-    far_argument = any(a.startswith("https://") for a in server.args)
-    far_url = bool(server.url) and not _LOOPBACK.match(host)
-    far_transport = server.transport not in ("", "stdio") and not (server.url and not far_url)
-    server.remote = far_url or far_argument or far_transport
-    return server
 
 
 def servers_of_call(project: Project, model: Model, call: Call) -> list[McpServer]:
@@ -249,6 +197,8 @@ class _Reader:
             env_names=list(self.resolver.mapping(*fields["env"])) if "env" in fields else [],
             header_names=list(self.resolver.mapping(*fields["headers"])) if "headers" in fields else [],
         )
+        if not server.transport and not server.url and ("url" in fields or "server_url" in fields):
+            server.transport = "streamable_http"  # an address that is not literal
         if server.transport == "mcp":  # the `type` of a hosted tool's configuration
             server.transport = "hosted"
         return self._register(server)
@@ -275,7 +225,7 @@ class _Reader:
 
     def _unnamed(self, server: McpServer) -> str:
         """What a server without a name goes by: its command or host; its package where that is taken in the file."""
-        name = server.command or urlsplit(server.url).hostname or f"mcp:{server.site.line}"
+        name = server.command or host_of(server.url) or f"mcp:{server.site.line}"
         taken = {s.name for s in self.model.mcp_servers if s.site.file == server.site.file}
         return name if name not in taken else server.package or f"{name}:{server.site.line}"
 
