@@ -114,10 +114,11 @@ def _finding(finding: FindingView, full: bool) -> RenderableType:
         lines.append(
             Text(f"    {cells} {covered.guarded_paths} of {covered.total_paths} guarded, {covered.coverage_pct}%{note}")
         )
-    places = finding.instances if full else finding.instances[:MAX_PLACES]
+    distinct = list({(i.place, i.text): i for i in finding.instances}.values())  # one place can concern several crews
+    places = distinct if full else distinct[:MAX_PLACES]
     lines += [_instance(instance) for instance in places]
-    if len(places) < len(finding.instances):
-        lines.append(Text(f"    and {len(finding.instances) - len(places)} more places", style="dim"))
+    if len(places) < len(distinct):
+        lines.append(Text(f"    and {len(distinct) - len(places)} more places", style="dim"))
     if finding.incident:
         lines.append(Text(f"    seen in {finding.incident}", style="magenta"))
     lines.append(Text(f"    fix: {clean(finding.remediation)}", style="green"))
