@@ -1,6 +1,8 @@
-"""Hand-made static models: short ways to write agents, capabilities, crews and controls."""
+"""Hand-made and random static models: short ways to write agents, capabilities, crews and controls."""
 
 from __future__ import annotations
+
+from hypothesis import strategies as st
 
 from stratum_lab.scan.model import (
     Agent,
@@ -10,6 +12,7 @@ from stratum_lab.scan.model import (
     Crew,
     Guardrail,
     GuardrailKind,
+    Link,
     Model,
     Site,
     Step,
@@ -78,3 +81,29 @@ class ModelMaker:
         made = Guardrail(self.site(), kind, "crewai", targets=list(targets), active=active)
         self.model.guardrails.append(made)
         return made
+
+
+READ = ["gmail", "postgresql", "stripe", "secret_store", "health_records", "web_search", "local_files"]
+SEND = ["web", "gmail", "email"]
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Small models with readers, senders, crews, delegations and guardrails."""
+    make = ModelMaker()
+    agents = [make.agent(f"a{n}") for n in range(draw(st.integers(1, 5)))]
+    some = st.lists(st.sampled_from(agents), unique=True, max_size=3)
+    for n in range(draw(st.integers(0, 4))):
+        make.capability(f"read{n}", "data_access", draw(st.sampled_from(READ)), *draw(some))
+    for n in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from(["outbound", "outbound", "financial", "code_exec", "destructive"]))
+        make.capability(f"send{n}", kind, draw(st.sampled_from(SEND)), *draw(some))
+    for n in range(draw(st.integers(0, 2))):
+        members = draw(st.lists(st.sampled_from(agents), unique=True, min_size=1))
+        crew = make.crew(f"c{n}", *members, ordered=draw(st.booleans()))
+        for source, target in draw(st.lists(st.tuples(st.sampled_from(members), st.sampled_from(members)), max_size=6)):
+            make.model.links.append(Link(source, target, "delegates_to", crew))
+    kinds: list[GuardrailKind] = ["hitl", "output_filter", "validation", "input_filter", "rate_limit"]
+    for kind in draw(st.lists(st.sampled_from(kinds), max_size=3)):
+        make.guard(kind, *draw(some), active=draw(st.integers(0, 4)) > 0)
+    return make.model

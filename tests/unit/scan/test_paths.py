@@ -7,17 +7,13 @@ from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stratum_lab.scan.graph import DataPath, Severity, Topology
 from stratum_lab.scan.model import Agent, Capability, Confidence, Crew, GuardrailKind, Link, Model, Sensitivity
 from stratum_lab.scan.paths import missing_controls, path_severity
 from stratum_lab.scan.sensitivity import sensitivity_of
 from stratum_lab.scan.topology import build
-from tests.support.static_models import ModelMaker
-
-READ = ["gmail", "postgresql", "stripe", "secret_store", "health_records", "web_search", "local_files"]
-SEND = ["web", "gmail", "email"]
+from tests.support.static_models import ModelMaker, models
 
 
 class Walk(NamedTuple):
@@ -31,27 +27,6 @@ class Walk(NamedTuple):
     missing: frozenset[str]
     guarded: bool
     crew: Crew | None
-
-
-@st.composite
-def models(draw: st.DrawFn) -> Model:
-    make = ModelMaker()
-    agents = [make.agent(f"a{n}") for n in range(draw(st.integers(1, 5)))]
-    some = st.lists(st.sampled_from(agents), unique=True, max_size=3)
-    for n in range(draw(st.integers(0, 4))):
-        make.capability(f"read{n}", "data_access", draw(st.sampled_from(READ)), *draw(some))
-    for n in range(draw(st.integers(0, 3))):
-        kind = draw(st.sampled_from(["outbound", "outbound", "financial", "code_exec", "destructive"]))
-        make.capability(f"send{n}", kind, draw(st.sampled_from(SEND)), *draw(some))
-    for n in range(draw(st.integers(0, 2))):
-        members = draw(st.lists(st.sampled_from(agents), unique=True, min_size=1))
-        crew = make.crew(f"c{n}", *members, ordered=draw(st.booleans()))
-        for source, target in draw(st.lists(st.tuples(st.sampled_from(members), st.sampled_from(members)), max_size=6)):
-            make.model.links.append(Link(source, target, "delegates_to", crew))
-    kinds: list[GuardrailKind] = ["hitl", "output_filter", "validation", "input_filter", "rate_limit"]
-    for kind in draw(st.lists(st.sampled_from(kinds), max_size=3)):
-        make.guard(kind, *draw(some), active=draw(st.integers(0, 4)) > 0)
-    return make.model
 
 
 def enumerate_walks(model: Model) -> set[Walk]:
