@@ -6,6 +6,7 @@ Nothing of what is fetched is run, and nothing is written outside the scratch fo
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -41,13 +42,14 @@ class Fetched(NamedTuple):
     display_name: str
 
 
-def fetch(source: str, scratch: Path, limits: Limits = DEFAULT) -> Fetched:
+def fetch(source: str, scratch: Path, limits: Limits = DEFAULT, stop: threading.Event | None = None) -> Fetched:
     """Bring a source to a folder.
 
     Args:
         source: Address as `stratum job submit` takes it.
         scratch: An empty folder of the caller's, who removes it; everything is written below it.
         limits: `timeout_seconds` and `clone_bytes` bound the fetch, `memory_bytes` and `files` the unpacking.
+        stop: Set from another thread to end it early.
 
     Raises:
         FetchFailed: Trying again does not help: auth, not_found, no_such_commit, too_large, bad_archive, ...
@@ -56,7 +58,7 @@ def fetch(source: str, scratch: Path, limits: Limits = DEFAULT) -> Fetched:
         PrerequisiteError: Git is not installed.
     """
     text = source.strip()
-    watch = Watch(scratch, limits.timeout_seconds, limits.clone_bytes)
+    watch = Watch(scratch, limits.timeout_seconds, limits.clone_bytes, stop)
     try:
         address = canonical_source(text)
     except ValueError as exc:

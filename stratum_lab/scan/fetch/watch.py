@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,11 +37,13 @@ class Watch:
         scratch: Everything a program writes lies below it.
         seconds: Time from now.
         size: Bytes that may lie in `scratch`.
+        stop: Set from another thread to end the fetch early; it then fails with `timeout`.
     """
 
-    def __init__(self, scratch: Path, seconds: float, size: int) -> None:
+    def __init__(self, scratch: Path, seconds: float, size: int, stop: threading.Event | None = None) -> None:
         self.scratch = scratch
         self.size = size
+        self._stop = stop
         self._deadline = time.monotonic() + seconds
 
     @property
@@ -50,7 +54,7 @@ class Watch:
             FetchLater: None is.
         """
         left = self._deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or (self._stop is not None and self._stop.is_set()):
             raise fetch_error("timeout", "the source was not fetched in the time allowed")
         return left
 
@@ -75,7 +79,7 @@ class Watch:
         with out.open("wb") as out_file, err.open("wb") as err_file:
             try:
                 process = subprocess.Popen(
-                    command,
+                    [*_bound_to_us(command[0], env), *command],
                     env=dict(env),
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
@@ -104,6 +108,15 @@ class Watch:
                 began = time.monotonic()
                 self.check_size()
                 pause = max(_LOOK_S, (time.monotonic() - began) * _LOOK_SHARE)
+
+
+def _bound_to_us(program: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """What makes a program die with its parent, where the system has it: a killed worker leaves nothing running."""
+    path = env.get("PATH")
+    if shutil.which(program, path=path) is None:
+        raise FileNotFoundError(program)
+    setpriv = shutil.which("setpriv", path=path)
+    return () if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--")
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
