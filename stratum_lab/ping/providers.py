@@ -12,9 +12,9 @@ KEY_NAMES: Mapping[str, str] = table("companies.json")["provider_keys"]
 """Environment variable -> provider."""
 
 DEFAULT_PROVIDER: Mapping[str, str] = dict.fromkeys(
-    ("langchain", "langgraph", "crewai", "autogen", "haystack", "openai_agents"), "openai"
+    ("LangChain", "LangGraph", "CrewAI", "AutoGen", "Haystack", "OpenAI Agents SDK"), "openai"
 )
-"""Framework -> the provider it uses when nothing is said; other frameworks have none."""
+"""Framework, as a ping names it -> the provider it uses when nothing is said; other frameworks have none."""
 
 
 class Provided(NamedTuple):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from stratum_lab.ping import rounding
 from stratum_lab.ping.crews import rules_per_crew
-from stratum_lab.ping.groups import finding
+from stratum_lab.scan import rules
 from stratum_lab.scan.result import Scan
 
 
 def risk_score(scan: Scan) -> int:
     """0 to 100, a function of the adjusted severities alone."""
-    return rounding.risk_score(finding.finding_severities(scan))
+    return rules.risk_score(scan.findings)
 
 
 def finding_coverages(scan: Scan) -> dict[str, dict[str, int]]:
