@@ -8,7 +8,7 @@ from typing import Any
 from stratum_lab.contract.events import ScanStatus
 from stratum_lab.ping.checking import Problem, Values
 from stratum_lab.ping.checks import PROVIDER_TIERS
-from stratum_lab.ping.providers import DEFAULT_PROVIDER
+from stratum_lab.scan.providers import DEFAULT_PROVIDER
 
 PAIR_CHECKS: Mapping[str, str] = {
     "V6": "the clean crews of both pings are those of their crews",

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from stratum_lab.scan.model import Agent, Crew, GroupChat, Site, Step, Tool
+from stratum_lab.scan.providers import provided
 from stratum_lab.scan.result import Scan
 
 MAX_TEXT = 2000
@@ -146,7 +147,7 @@ def view(scan: Scan, impacts: dict[str, int]) -> ScanView:
         impacts: Rule ID to the change of the score when the rule's instances are gone.
     """
     model = scan.model
-    keys = _keys(model.agents)
+    keys, known = _keys(model.agents), provided(model)
     return ScanView(
         agents=[_agent(agent, keys, model.crews) for agent in model.agents],
         crews=[_crew(crew, keys) for crew in model.crews],
@@ -157,8 +158,8 @@ def view(scan: Scan, impacts: dict[str, int]) -> ScanView:
             for g in model.guardrails
         ],
         mcp_servers=[_cut(server.name) for server in model.mcp_servers],
-        providers=sorted({use.slug for use in model.model_uses if use.slug}),
-        models=sorted({_cut(use.model) for use in model.model_uses if use.model}),
+        providers=[_cut(slug) for slug in known.slugs],
+        models=[_cut(name) for name in known.models],
         frameworks=sorted(model.frameworks),
         findings=[_finding(scan, index, impacts) for index in range(len(scan.findings))],
         skipped=[SkippedView(file=_cut(s.file), reason=_cut(s.reason)) for s in scan.files.skipped],

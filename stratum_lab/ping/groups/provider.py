@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stratum_lab.ping.providers import provided
+from stratum_lab.scan.providers import provided
 from stratum_lab.scan.result import Scan
 
 
