@@ -101,10 +101,12 @@ def _imports_agents(project: Project, module: Module) -> bool:
     """`agents` is the SDK when one of its own names comes from it and the repository has no package of that name."""
     if "agents" not in module.roots:
         return False
-    names = [local for local, origin in module.imports.items() if origin in _SDK_NAMES]
-    if any(project.resolver.name(local, module.scope).origin in _SDK_NAMES for local in names):
+    if project.table.find("agents", module) is not None:
+        return False
+    if any(origin in _SDK_NAMES for origin in module.imports.values()):
         return True
-    return "agents" in module.imported and any(project.callee(call).origin in _SDK_NAMES for call in module.calls)
+    origins = (project.callee(call).origin or "" for call in module.calls) if "agents" in module.imported else ()
+    return any(".".join(origin.split(".")[:2]) in _SDK_NAMES for origin in origins)
 
 
 def _by_files(project: Project) -> set[str]:

@@ -101,6 +101,7 @@ class _Finder:
         self.model = model
         self.stores: dict[object, MemoryStore] = {}
         self.opened: set[Site] = set()
+        self.creating: set[Site] = set()
         self.touching: dict[Function, list[MemoryStore]] = {}
         self.holders = _holders(project, model)
 
@@ -115,6 +116,9 @@ class _Finder:
         elif _opens(receiver, method):
             store = self._opened(call, receiver, origin, method, kind)
             store.arguments = tuple(dict.fromkeys((*store.arguments, *call.keywords())))
+            if method in _CREATING:
+                store.site = min(call.site, store.site) if store.site in self.creating else call.site
+                self.creating.add(call.site)
             self._touch(call, store)
         else:
             self._used(call, receiver, origin, method, kind)
