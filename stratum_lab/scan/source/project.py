@@ -6,11 +6,14 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from stratum_lab.scan.model import Site
 from stratum_lab.scan.source.index import Call, Class, Function, Module
 from stratum_lab.scan.source.modules import ModuleTable
 from stratum_lab.scan.source.resolve import Resolver, Value
+
+T = TypeVar("T")
 
 UNIT_FILES = ("pyproject.toml", "setup.py", "langgraph.json")
 """Files that make their folder a project unit, beside requirements*.txt and crew definitions."""
@@ -38,6 +41,34 @@ class JsonFile:
     data: object = None
     lines: dict[str, int] = field(default_factory=dict)
     error: str = ""
+
+
+class _Origins(Generic[T]):
+    """Things by dotted origin, found by origin or pattern without looking at every origin."""
+
+    def __init__(self) -> None:
+        self._by_origin: dict[str, list[T]] = {}
+        self._by_root: dict[str, list[str]] = {}
+        self._known: dict[str, list[T]] = {}
+
+    def add(self, origin: str, thing: T) -> None:
+        """Add one thing; not after the first question."""
+        things = self._by_origin.get(origin)
+        if things is None:
+            things = self._by_origin[origin] = []
+            self._by_root.setdefault(origin.partition(".")[0], []).append(origin)
+        things.append(thing)
+
+    def matching(self, pattern: str) -> list[T]:
+        """Things whose origin fits a pattern (`matches_origin`)."""
+        if "*" not in pattern:
+            return self._by_origin.get(pattern, [])
+        known = self._known.get(pattern)
+        if known is None:
+            origins = self._by_root.get(pattern.partition(".")[0], ())
+            known = [t for origin in origins if matches_origin(origin, pattern) for t in self._by_origin[origin]]
+            self._known[pattern] = known
+        return known
 
 
 class Project:
@@ -80,8 +111,9 @@ class Project:
             for path in self.paths
             if posixpath.basename(path) in UNIT_FILES or _is_requirements(posixpath.basename(path))
         }
-        self._callees: dict[int, Value] = {}
-        self._by_origin: dict[str, list[tuple[Call, Value]]] | None = None
+        self._by_origin: _Origins[tuple[Call, Value]] | None = None
+        self._by_base: _Origins[Class] | None = None
+        self._importers: dict[str, dict[str, list[Module]]] | None = None
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -103,30 +135,15 @@ class Project:
                 found[id(call)] = (call, value)
         yield from sorted(found.values(), key=lambda pair: pair[0].site)
 
-    def _matching(self, pattern: str) -> Iterator[tuple[Call, Value]]:
-        table = self._origins()
-        if "**" in pattern:
-            root, _, last = pattern.partition(".**.")
-            for origin, pairs in table.items():
-                if origin.endswith("." + last) and (origin.startswith(root + ".")):
-                    yield from pairs
-        elif pattern.endswith(".*"):
-            prefix = pattern[:-1]
-            for origin, pairs in table.items():
-                if origin.startswith(prefix):
-                    yield from pairs
-        else:
-            yield from table.get(pattern, ())
-
-    def _origins(self) -> dict[str, list[tuple[Call, Value]]]:
+    def _matching(self, pattern: str) -> list[tuple[Call, Value]]:
         if self._by_origin is None:
-            self._by_origin = {}
+            self._by_origin = _Origins()
             for module in self.modules:
                 for call in module.calls:
                     value = self.resolver.resolve(call.node.func, call.scope)
                     if value.origin is not None:
-                        self._by_origin.setdefault(value.origin, []).append((call, value))
-        return self._by_origin
+                        self._by_origin.add(value.origin, (call, value))
+        return self._by_origin.matching(pattern)
 
     def callee(self, call: Call) -> Value:
         """What a call calls."""
@@ -148,17 +165,29 @@ class Project:
 
     def subclasses(self, *origins: str) -> Iterator[Class]:
         """Repo classes that derive, directly or not, from one of these dotted origins ("a.**.C" allowed)."""
-        for cls in self.classes():
-            if cls.bases and any(_matches(base, origin) for base in self.resolver.bases(cls) for origin in origins):
-                yield cls
+        if self._by_base is None:
+            self._by_base = _Origins()
+            for cls in self.classes():
+                for base in dict.fromkeys(self.resolver.bases(cls)) if cls.bases else ():
+                    self._by_base.add(base, cls)
+        found = {cls: None for origin in origins for cls in self._by_base.matching(origin)}
+        yield from sorted(found, key=lambda cls: cls.site)
 
     def modules_importing(self, *prefixes: str) -> list[Module]:
         """Modules, tests included, that import one of these dotted prefixes (component boundary) in any scope."""
-        return [
+        if self._importers is None:
+            self._importers = {}
+            for module in self.modules:
+                for name in module.imported:
+                    self._importers.setdefault(name.partition(".")[0], {}).setdefault(name, []).append(module)
+        found = {
             module
-            for module in self.modules
-            if any(name == p or name.startswith(p + ".") for name in module.imported for p in prefixes)
-        ]
+            for prefix in prefixes
+            for name, modules in self._importers.get(prefix.partition(".")[0], {}).items()
+            if name == prefix or name.startswith(prefix + ".")
+            for module in modules
+        }
+        return sorted(found, key=lambda module: module.path)
 
     # -- places ------------------------------------------------------------------------------------------------
 
@@ -191,10 +220,6 @@ class Project:
 
 def matches_origin(origin: str, pattern: str) -> bool:
     """Whether a dotted origin fits a pattern: equal, "a.b.*" (under a.b) or "a.**.C" (root a, last name C)."""
-    return _matches(origin, pattern)
-
-
-def _matches(origin: str, pattern: str) -> bool:
     if "**" in pattern:
         root, _, last = pattern.partition(".**.")
         return origin.startswith(root + ".") and origin.endswith("." + last)
