@@ -50,6 +50,14 @@ def test_reviewed_senders_lower_the_severity_of_the_others(guarded: int, pct: in
     assert (finding.coverage and finding.coverage.coverage_pct, finding.adjusted) == (pct, adjusted)
 
 
+def test_agents_in_no_crew_count_one_by_one() -> None:
+    make = ModelMaker()
+    for i in range(3):
+        make.capability(f"send {i}", "outbound", "email", make.agent(f"writer {i}")).channel = "email"
+    make.guard("hitl", make.model.agents[0])
+    assert fired(make.model)["STRATUM-BR01"].coverage == (3, 1, 33)
+
+
 def test_every_sender_reviewed_leaves_no_finding() -> None:
     make = ModelMaker()
     sender(make, "writer")

@@ -206,7 +206,10 @@ def test_acting_crews_need_durable_state(checkpoint: str, memory: bool, fires: b
     crew = make.crew("pair", first, second)
     crew.checkpoint, crew.memory = checkpoint, memory  # type: ignore[assignment]
     make.capability("post", "outbound", "web", second)
-    assert ("STRATUM-010" in fired(make.model)) is fires
+    found = fired(make.model)
+    assert ("STRATUM-010" in found) is fires
+    if fires:
+        assert ("process memory only" in found["STRATUM-010"].instances[0].text) is (checkpoint == "memory_only")
 
 
 def test_a_single_agent_needs_no_durable_state() -> None:

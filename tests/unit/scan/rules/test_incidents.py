@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from stratum_lab.scan.model import Agent
+from stratum_lab.scan.model import Agent, Link
 from stratum_lab.scan.rules.facts import table
 from stratum_lab.scan.rules.regulations import labels
 from tests.support.rules import scan_of
@@ -65,6 +67,17 @@ def test_a_reader_feeding_an_actor_matches_the_agent_to_agent_incident() -> None
     assert incidents(make)["SERVICENOW-NOWASSIST-2025"] == 0.75
 
 
+def test_a_handover_to_an_agent_outside_the_group_is_no_pattern() -> None:
+    make = ModelMaker()
+    reader, actor = make.agent("reader"), make.agent("actor")
+    make.crew("desk", reader)
+    make.capability("read", "data_access", "sqlite", reader)
+    make.capability("search", "outbound", "web_search", reader)
+    make.capability("wipe", "destructive", "sqlite", actor)
+    make.model.links.append(Link(reader, actor, "delegates_to"))
+    assert "SERVICENOW-NOWASSIST-2025" not in incidents(make)
+
+
 def test_a_fetching_tool_beside_an_acting_one_matches_the_fetched_content_incident() -> None:
     make = ModelMaker()
     agent = make.agent("assistant")
@@ -121,6 +134,15 @@ def test_a_filter_lifts_the_labels_that_ask_for_one() -> None:
     agent = reads_and_sends(make, "gmail")
     make.guard("output_filter", agent)
     assert scan_of(make.model).regulations == ["EU AI Act Art. 14", "EU AI Act Art. 9"]
+
+
+def test_labels_that_ask_for_an_external_sink_do_not_follow_from_an_internal_one() -> None:
+    make = ModelMaker()
+    reads_and_sends(make, "gmail")
+    scan = scan_of(make.model)
+    assert scan.graph is not None
+    inside = [replace(path, external=False) for path in scan.graph.uncontrolled]
+    assert labels(inside) == ["EU AI Act Art. 14"]
 
 
 def test_no_path_no_label() -> None:
