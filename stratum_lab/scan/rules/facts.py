@@ -187,8 +187,8 @@ class Facts:
         return [c for c in self._held.get(agent, ()) if not kinds or c.kind in kinds]
 
     def reachable(self, *kinds: CapabilityKind) -> list[Capability]:
-        """Capabilities that some agent holds."""
-        return [c for c in self.model.capabilities if c.agents and (not kinds or c.kind in kinds)]
+        """Capabilities of some kinds that an agent holds; others are out of reach of most rules."""
+        return [c for c in self.model.capabilities if c.agents and c.kind in kinds]
 
     def owners(self, agents: Iterable[Agent]) -> list[Owner]:
         """The owner rule: one entry per crew that has some of these agents, one more for those in none."""

@@ -63,6 +63,18 @@ def test_one_of_two_crews_guarded_takes_one_level_off_and_is_recorded() -> None:
     assert (finding.severity, finding.adjusted) == ("CRITICAL", "HIGH")
 
 
+def test_paths_of_agents_in_no_crew_are_covered_agent_by_agent() -> None:
+    make = ModelMaker()
+    for i in range(3):
+        agent = make.agent(f"agent {i}")
+        make.capability(f"read {i}", "data_access", "gmail", agent)
+        make.capability(f"post {i}", "outbound", "web", agent)
+    make.guard("output_filter", make.model.agents[0])
+    finding = fired(make.model)["STRATUM-001"]
+    assert finding.coverage == (3, 1, 33)
+    assert {instance.crew for instance in finding.instances} == {None}
+
+
 def test_nothing_guarded_leaves_no_coverage_entry() -> None:
     make = ModelMaker()
     mailbox(make, "first")
