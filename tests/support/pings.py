@@ -134,7 +134,7 @@ _FIRST: dict[str, Any] = {
         "python_file_count": 6,
         "yaml_config_count": 1,
         "total_loc": 420,
-        "primary_framework": "crewai",
+        "primary_framework": "CrewAI",
         "framework_count": 2,
     },
     "finding_rule_count": 4,
