@@ -207,7 +207,7 @@ _VALIDATE: Final = frozenset({"model_validate", "model_validate_json", "parse_ra
 _MODEL_ARGUMENTS: Final = RATE_LIMITS | VALIDATIONS
 
 
-def late(project: Project, model: Model) -> None:
+def last(project: Project, model: Model) -> None:
     """Filter libraries, and schemas put on a model's output in code that runs as an agent."""
     runners = Runners(project, model)
     _filters(project, model, runners)

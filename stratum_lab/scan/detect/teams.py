@@ -131,6 +131,16 @@ def form_crews(project: Project, model: Model, framework: str, links: Iterable[L
     return made
 
 
+def mark_agents_run(project: Project, model: Model, framework: str) -> None:
+    """Mark the crews of a framework of which some call runs a member."""
+    waiting = [crew for crew in model.crews if crew.framework == framework and not crew.run]
+    for module in project.modules if waiting else ():
+        for call in () if module.excluded else module.calls:
+            agent = run_by(project, model, call)
+            for crew in waiting if agent is not None else ():
+                crew.run = crew.run or agent in crew.members
+
+
 def is_line(members: list[Agent], links: list[Link]) -> bool:
     """Whether links lead through the members one after the other, and nowhere else."""
     pairs = {(id(link.source), id(link.target)) for link in links}

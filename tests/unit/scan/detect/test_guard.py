@@ -85,7 +85,7 @@ def _late(files: dict[str, str]) -> tuple[Model, list[tuple[int, str, bool, str]
     tree = project(files)
     model = Model()
     _register(tree, model)
-    guard.late(tree, model)
+    guard.last(tree, model)
     return model, [_row(g) for g in sorted(model.guardrails, key=lambda g: (g.site, g.kind))]
 
 
