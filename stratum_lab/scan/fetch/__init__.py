@@ -14,7 +14,6 @@ from stratum_lab.contract.ids import canonical_source
 from stratum_lab.scan.fetch.archive import ENDINGS, fetch_archive
 from stratum_lab.scan.fetch.errors import FetchError, FetchFailed, FetchLater, Reason, fetch_error
 from stratum_lab.scan.fetch.git import fetch_git
-from stratum_lab.scan.fetch.pypi import fetch_sdist
 from stratum_lab.scan.fetch.watch import Watch
 from stratum_lab.scan.source.limits import DEFAULT, Limits
 
@@ -65,6 +64,8 @@ def fetch(source: str, scratch: Path, limits: Limits = DEFAULT, stop: threading.
         raise fetch_error("unsupported", "the source is no usable address") from exc
     pypi = _PYPI.match(text)
     if pypi:
+        from stratum_lab.scan.fetch.pypi import fetch_sdist  # an HTTP client takes a while to start
+
         path = fetch_sdist(pypi[1], pypi[2], watch)
         return Fetched(fetch_archive(path, watch, limits), None, address, f"{pypi[1]} {pypi[2]}")
     if _GIT.match(text):

@@ -28,8 +28,8 @@ def fetch_archive(path: Path, watch: Watch, limits: Limits) -> Path:
     folder.mkdir()
     arguments = (str(path), str(folder), str(limits.clone_bytes), str(limits.files), str(limits.memory_bytes))
     ended = watch.run(
-        [sys.executable, "-P", "-s", "-X", "utf8", "-m", "stratum_lab.scan.fetch.unpack", *arguments],
-        python_env(),
+        [sys.executable, "-I", "-B", "-X", "utf8", "-m", "stratum_lab.scan.fetch.unpack", *arguments],
+        {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
         watch.scratch,
     )
     said = ended.out.strip().rpartition("\n")[2]
@@ -37,17 +37,6 @@ def fetch_archive(path: Path, watch: Watch, limits: Limits) -> Path:
         return _root(folder)
     reason: Reason = next((r for r in get_args(Reason) if r == said), "bad_archive")
     raise fetch_error(reason, f"the archive cannot be unpacked ({reason})")
-
-
-def python_env() -> dict[str, str]:
-    """The environment of a Python process of ours that meets hostile input: where our code is, and nothing else."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path and Path(path).is_dir()),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-    }
 
 
 def _root(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,7 +93,8 @@ def _get(url: str, accept: str, limit: int, watch: Watch) -> Iterator[bytes]:
     """The body of a response, piece by piece, at most `limit` bytes of it."""
     with _translated():
         timeout = httpx.Timeout(min(_CONNECT_S, watch.left))
-        verify = os.environ.get("PIP_CERT") or True
+        bundle = os.environ.get("PIP_CERT")
+        verify = ssl.create_default_context(cafile=bundle) if bundle else True
         with (
             httpx.Client(timeout=timeout, follow_redirects=True, max_redirects=5, verify=verify) as client,
             client.stream("GET", url, headers={"accept": accept}) as response,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from stratum_lab.errors import StratumError, Terminal
-from stratum_lab.settings import ScanSettings
+
+if TYPE_CHECKING:
+    from stratum_lab.settings import ScanSettings
 
 MAX_DEPTH: Final = 500
 """Folders inside folders that are followed; more cannot be checked out by Git on Linux with names of usual length."""
