@@ -278,6 +278,8 @@ class _Reader:
             yield from self._wrapped_function(value, call)
         elif last in _TOOLKIT_CALLS and value.receiver is not None:
             yield from self._toolkit(value.receiver, call)
+        elif last == "create_handoff_tool":
+            yield self._handoff(value, call)
         elif last == "load_tools":
             yield from self._loaded(call)
         elif owner:
@@ -408,6 +410,13 @@ class _Reader:
                 yield Tool(
                     value.text, value.text, "class", call.site, origin=self.project.callee(call).origin, call=call
                 )
+
+    def _handoff(self, value: Value, call: Call) -> Tool:
+        """LangGraph's tool that hands over to another agent, under the name it is registered with."""
+        given = call.arg("agent_name", 0)
+        target = self.resolver.text(given, call.scope) if given is not None else None
+        name = self._given_name(call) or f"transfer_to_{'_'.join((target or 'agent').lower().split())}"
+        return Tool(name, name, "agent", call.site, origin=value.origin, call=call)
 
     def _made(self, value: Value, call: Call, identity: str) -> Tool:
         """An instance of a library's tool class or toolkit."""
