@@ -96,11 +96,13 @@ def counts_line(jobs: Iterable[AttemptState]) -> str:
 
 def jobs_table(states: Sequence[AttemptState]) -> Table:
     """One row a job."""
-    table = Table()
-    for name, justify in (("job", "left"), ("state", "left"), ("score", "right"), ("agents", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    table.add_column("at", no_wrap=True)
-    table.add_column("name", overflow="fold")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("job", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("agents", justify="right", no_wrap=True)
+    table.add_column("at (UTC)", no_wrap=True)
+    table.add_column("name", overflow="fold", min_width=14)
     table.add_column("reason", overflow="fold")
     for s in states:
         table.add_row(
@@ -108,7 +110,7 @@ def jobs_table(states: Sequence[AttemptState]) -> Table:
             s.label,
             _number(s.risk_score),
             _number(s.agent_count),
-            f"{s.at:%Y-%m-%d %H:%M:%S}",
+            f"{s.at:%m-%d %H:%M:%S}",
             _text(s.display_name or s.source),
             _text(s.reason or ""),
         )

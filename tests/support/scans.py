@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -165,3 +166,44 @@ def pings(settings: Settings) -> list[Ping]:
 def identities(settings: Settings, topic: str) -> list[RepoIdentity]:
     """Every identity in the log."""
     return [m for m in messages(settings, topic, "RepoIdentity") if isinstance(m, RepoIdentity)]
+
+
+SMALL = """from crewai import Agent, Crew, Task
+
+writer = Agent(role="Writer {number}", goal="Write", backstory="A writer")
+task = Task(description="Write a text", expected_output="A text", agent=writer)
+crew = Crew(agents=[writer], tasks=[task])
+"""
+
+
+def small_folders(parent: Path, number: int) -> list[Path]:
+    """So many folders to scan, each a crew of one agent with a name of its own."""
+    out = []
+    for index in range(number):
+        folder = parent / f"repo{index:03}"
+        folder.mkdir(parents=True)
+        (folder / "crew.py").write_text(SMALL.replace("{number}", str(index)), encoding="utf-8")
+        out.append(folder)
+    return out
+
+
+def jobs_of(sources: Sequence[Path | str], **fields: Any) -> list[ScanJob]:
+    """One job for each source."""
+    return [job(str(source), **fields) for source in sources]
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """Environment under which a worker's process has these settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("STRATUM_")}
+    return {
+        **kept,
+        "STRATUM_HOME": str(settings.home),
+        "STRATUM_BROKER__BOOTSTRAP": str(settings.broker.bootstrap),
+        "STRATUM_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "STRATUM_KAFKA__PARTITIONS": str(settings.kafka.partitions),
+        "STRATUM_STREAMS__SESSION_TIMEOUT_S": str(settings.streams.session_timeout_s),
+        "STRATUM_JOBS__MIN_FREE_MB": "0",
+        "STRATUM_JOBS__STOP_GRACE_S": "5",
+        "NO_COLOR": "1",
+        **more,
+    }
