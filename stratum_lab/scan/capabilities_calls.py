@@ -43,7 +43,7 @@ def library_calls(project: Project) -> Iterator[LibraryCall]:
     """Calls of known libraries in files that may give agents, in order of place; one call may do two things."""
     judge = _Judge(project)
     for call, callee in project.calls_to(*PATTERNS, f"{_GOOGLE}.*"):
-        if callee.origin is not None and callee.cls is None:
+        if callee.origin is not None and callee.function is None:
             yield from judge.read(call, callee, callee.origin)
 
 

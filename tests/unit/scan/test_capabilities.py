@@ -89,6 +89,8 @@ def kinds(source: str) -> set[tuple[str, str, str]]:
         ("import stripe\ndef f(a):\n    c = stripe.Charge.create(amount=a)\n    return c.get('id')", {("f", "financial", "stripe")}),
         ("class A(list):\n    def f(self, x): super().remove(x)", set()),
         ("import subprocess\ndef f(c): return c.run()", set()),
+        ("import requests\nclass S(requests.Session): pass\ndef f(u): S().get(u)", {("f", "outbound", "web")}),
+        ("import requests\nclass S:\n    def get(self, u): ...\ndef f(u): S().get(u)", set()),
         ("from somewhere import get\ndef f(u): get(u)", set()),
     ],
 )  # fmt: skip
@@ -187,6 +189,35 @@ def test_a_library_tool_used_inside_a_custom_tool_belongs_to_its_holder() -> Non
     }  # fmt: skip
 
 
+def test_the_tools_of_an_mcp_server_are_outbound_and_bear_its_name() -> None:
+    source = HEAD + (
+        "from crewai_tools import MCPServerAdapter\n"
+        "adapter = MCPServerAdapter({'url': 'https://mcp.acme.io/sse'})\n"
+        "Agent('a', tools=adapter.tools)\n"
+    )
+    (capability,) = found(source)
+    assert (capability.symbol, capability.kind, capability.trust) == ("mcp.acme.io", "outbound", "external")
+    assert [a.name for a in capability.agents] == ["a"] and capability.fetches
+    assert capability.tools[0].server is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "channel", "draft"),
+    [
+        ("import smtplib\ndef f(m): smtplib.SMTP('h').send_message(m)", "email", False),
+        ("import requests\ndef f(t): requests.post('https://hooks.slack.com/x', json=t)", "slack", False),
+        ("import requests\ndef f(): requests.get('https://slack.com/x')", "", False),
+        ("from langchain_google_community.gmail import GmailCreateDraft\nx = GmailCreateDraft()", "email", True),
+        ("from langchain_google_community.gmail import GmailSendMessage\nx = GmailSendMessage()", "email", False),
+        ("from googleapiclient.discovery import build\ndef f(b): build('gmail', 'v1').users().drafts().create(body=b)", "email", True),
+        ("from googleapiclient.discovery import build\ndef f(b):\n    g = build('gmail', 'v1').users()\n    g.drafts().create(body=b)\n    g.messages().send(body=b)", "email", False),
+    ],
+)  # fmt: skip
+def test_a_sender_knows_its_channel_and_whether_it_only_drafts(source: str, channel: str, draft: bool) -> None:
+    (capability,) = found(source)
+    assert (capability.channel, capability.draft) == (channel, draft)
+
+
 def test_one_function_may_reach_several_services() -> None:
     source = "import requests\ndef f():\n    requests.get('https://a.example.com')\n    requests.post('https://api.github.com/x')"
     (capability,) = found(source)
@@ -212,8 +243,12 @@ def test_agents_that_run_code_have_the_capability_with_the_trust_of_where() -> N
     places: list[Literal["docker", "local"] | None] = ["docker", "local", None]
     for n, where in enumerate(places):
         model.add_agent(Agent(Site("main.py", n + 1), "autogen", f"a{n}", f"a{n}", code_execution=where))
+    model.add_agent(Agent(Site("main.py", 9), "autogen", "a0", "a0", unit="other", code_execution="docker"))
+    model.add_agent(Agent(Site("main.py", 10), "autogen", "a0", "a0", unit="other", code_execution="local"))
     find_capabilities(project(main=""), model)
-    assert [(c.symbol, c.trust) for c in model.capabilities] == [("a0", "restricted"), ("a1", "privileged")]
+    assert [(c.unit, c.symbol, c.trust) for c in model.capabilities] == [
+        ("", "a0", "restricted"), ("", "a1", "privileged"), ("other", "a0", "privileged"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

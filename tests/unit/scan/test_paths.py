@@ -156,6 +156,39 @@ def test_a_human_at_the_sender_guards_a_path_but_filters_nothing() -> None:
     assert path.guarded and path.missing == {"output_filter"} and path.severity == "CRITICAL"
 
 
+def chain_of_three(kind: GuardrailKind, covered: int) -> DataPath:
+    make = ModelMaker()
+    agents = [make.agent(name) for name in ("reader", "middle", "sender")]
+    make.capability("inbox", "data_access", "gmail", agents[0])
+    make.capability("post", "outbound", "web", agents[2])
+    make.crew("mail", *agents)
+    make.guard(kind, agents[covered])
+    (path,) = build(make.model).paths
+    return path
+
+
+@pytest.mark.parametrize("covered", [0, 1, 2])
+def test_a_control_anywhere_on_the_way_is_not_missing(covered: int) -> None:
+    reviewed, filtered = chain_of_three("hitl", covered), chain_of_three("output_filter", covered)
+    assert reviewed.hops == filtered.hops == 6
+    assert reviewed.missing == {"output_filter"} and reviewed.guarded is (covered == 2)
+    assert filtered.missing == {"hitl"} and filtered.guarded
+
+
+def test_a_route_lies_inside_its_crew() -> None:
+    make = ModelMaker()
+    reader, sender, other = make.agent("reader"), make.agent("sender"), make.agent("other")
+    make.capability("inbox", "data_access", "gmail", reader)
+    make.capability("post", "outbound", "web", sender)
+    inside = make.crew("pair", reader, other, ordered=False)
+    make.crew("both", reader, sender, ordered=False)
+    make.model.links.append(Link(reader, sender, "delegates_to", inside))  # its target is no member
+    make.model.links.append(Link(reader, sender, "feeds_into", flow=True))  # passes between crews
+    assert build(make.model).paths == []
+    make.model.links.append(Link(reader, sender, "feeds_into"))  # in whichever crew holds both
+    assert [[crew.name for crew in path.crews] for path in build(make.model).paths] == [["both"]]
+
+
 def test_agents_without_a_common_crew_share_no_path() -> None:
     make = ModelMaker()
     reader, sender = make.agent("reader"), make.agent("sender")

@@ -107,6 +107,15 @@ def test_a_chat_without_a_manager_delegates_from_its_first_participant() -> None
     assert [n.groups for n in graph.nodes if n.node_type == "group_chat"] == [["team"]]
 
 
+def test_an_edge_inside_a_crew_is_no_flow_link_even_when_a_flow_repeats_it() -> None:
+    make = ModelMaker()
+    a, b = make.agent("a"), make.agent("b")
+    crew = make.crew("pair", a, b, ordered=False)
+    for links in ([True, False], [False, True]):
+        make.model.links = [Link(a, b, "feeds_into", None if flow else crew, flow=flow) for flow in links]
+        assert [edge.flow_link for edge in build(make.model).edges] == [False]
+
+
 def test_steps_are_published_and_contracted() -> None:
     make = ModelMaker()
     a, b = make.agent("a", "langgraph"), make.agent("b", "langgraph")
@@ -251,6 +260,9 @@ def test_a_capability_of_one_tool_bears_the_name_it_is_registered_under() -> Non
     make.capability("SerperDevTool", "outbound", "web_search", agent, tools=(plain,))
     make.capability("tools.look_up", "data_access", "sqlite", agent, tools=(named,))
     graph = structural_graph(make.model, build(make.model), "0" * 12, None)
+    make.crew("solo", agent)
+    graph = structural_graph(make.model, build(make.model), "0" * 12, None)
+    assert all(n.groups == ["solo"] for n in graph.nodes if n.node_type == "capability")
     names = {n.name: [p.line for p in n.places] for n in graph.nodes if n.node_type == "capability"}
     assert names == {"Search the internet with Serper": [5], "Look it up": [9]}
 
