@@ -66,7 +66,7 @@ def unreviewed_path(facts: Facts) -> Iterator[Hit]:
         )
         for crew in path.crews or (None,):
             yield Hit(
-                site_of(path.sender, path.agents),
+                site_of(path.sender, path.agents[-1:]),
                 text,
                 path.severity,
                 crew,

@@ -114,12 +114,14 @@ def code_label(symbol: str) -> str:
 
 
 def site_of(capability: Capability, agents: Sequence[Agent] = ()) -> Site | None:
-    """First place of a capability, else its tool, else a holder."""
-    if capability.sites:
-        return min(capability.sites)
-    if capability.tools:
-        return capability.tools[0].site
-    return agents[0].site if agents else None
+    """Where a developer looks: the call, else the tool as the first of these agents that holds it was given it."""
+    if not capability.calls:
+        keys = {tool.key for tool in capability.tools}
+        for agent in agents:
+            for tool in agent.tools:
+                if tool.key in keys:
+                    return tool.site
+    return min(capability.sites, default=agents[0].site if agents else None)
 
 
 class Facts:

@@ -63,6 +63,21 @@ def test_one_of_two_crews_guarded_takes_one_level_off_and_is_recorded() -> None:
     assert (finding.severity, finding.adjusted) == ("CRITICAL", "HIGH")
 
 
+def test_a_tool_class_is_shown_where_the_agent_concerned_got_it() -> None:
+    make = ModelMaker()
+    first, second = make.agent("first"), make.agent("second")
+    make.crew("one", first)
+    make.crew("two", second)
+    tools = (make.tool("WriteTool", first), make.tool("WriteTool", second))
+    made = make.capability("WriteTool", "destructive", "local_files", first, second, tools=tools)
+    made.sites = [tool.site for tool in tools]
+    instances = fired(make.model)["STRATUM-002"].instances
+    assert [(instance.crew and instance.crew.name, instance.site) for instance in instances] == [
+        ("one", tools[0].site),
+        ("two", tools[1].site),
+    ]
+
+
 def test_paths_of_agents_in_no_crew_are_covered_agent_by_agent() -> None:
     make = ModelMaker()
     for i in range(3):
