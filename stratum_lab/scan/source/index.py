@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
 
 from stratum_lab.scan.model import Site
-from stratum_lab.scan.source.vocabulary import HOT_BUILTINS, is_framework_root, is_hot_root
+from stratum_lab.scan.source.vocabulary import (
+    ACTING_NAMES,
+    EVERYDAY_ROOTS,
+    HOT_BUILTINS,
+    is_framework_root,
+    is_hot_root,
+)
 
 ScopeKind = Literal["module", "class", "function"]
 BindingKind = Literal["assign", "add", "import", "function", "class", "param", "for", "with", "unpack"]
@@ -608,7 +614,7 @@ def lighten(module: Module) -> Module:
     imports_hot = any(is_hot_root(root) for root in module.roots)
     for call in module.calls:
         root = root_name(call.node.func)
-        if root in hot or (
+        if (root in hot and _acts(call.node.func, module)) or (
             imports_hot and isinstance(call.node.func, ast.Attribute) and _bound_hot(root, call.scope, hot)
         ):
             calls.append(call)
@@ -620,7 +626,8 @@ def lighten(module: Module) -> Module:
             continue
         function.node = None
         function.calls = []
-        function.returns = [value for value in function.returns if _small(value)]
+        function.returns = [_bare(v, hot) for v in function.returns if _small(v) and _followed(v, function)]
+        function.decorators = [_bare(decorator, hot) for decorator in function.decorators]
         function.yields = []
         function.scope.bindings = (
             {name: [b for b in bindings if b.kind == "param"] for name, bindings in function.scope.bindings.items()}
@@ -636,10 +643,15 @@ def lighten(module: Module) -> Module:
         scope.attributes = {
             name: kept_attributes
             for name, attributes in scope.attributes.items()
-            if (kept_attributes := [(b, s) for b, s in attributes if b.value is None or _small(b.value)])
+            if (
+                kept_attributes := [
+                    (_bare_binding(b, hot), s) for b, s in attributes if b.value is None or _small(b.value)
+                ]
+            )
         }
     for cls in module.classes:
         cls.node = None
+    module.attributes = [a for a in module.attributes if root_name(a[1]) in hot]
     module.calls = calls
     module.light = True
     return module
@@ -654,6 +666,38 @@ def _bound_hot(root: str, scope: Scope, hot: frozenset[str] | set[str]) -> bool:
                 return True
         seen = seen.parent
     return False
+
+
+def _bare(value: ast.expr, hot: frozenset[str] | set[str]) -> ast.expr:
+    """A call of no interest without its arguments: what is called still leads on."""
+    if not isinstance(value, ast.Call) or root_name(value) in hot or not (value.args or value.keywords):
+        return value
+    return ast.copy_location(ast.Call(func=value.func, args=[], keywords=[]), value)
+
+
+def _bare_binding(binding: Binding, hot: frozenset[str] | set[str]) -> Binding:
+    return binding if binding.value is None else binding._replace(value=_bare(binding.value, hot))
+
+
+def _acts(callee: ast.expr, module: Module) -> bool:
+    """Whether a call into a library of everyday use is one of those that act; all calls into others do."""
+    text = chain(callee)
+    root, _, rest = text.partition(".")
+    origin = module.imports.get(root, root)
+    library = origin.partition(".")[0]
+    if library not in EVERYDAY_ROOTS:
+        return True
+    last = (rest or origin).rpartition(".")[2]
+    return not text or last in ACTING_NAMES
+
+
+def _followed(value: ast.expr, function: Function) -> bool:
+    """Whether what a function returns can be followed without its body."""
+    if isinstance(value, ast.Call | ast.Name | ast.Attribute):
+        root = root_name(value)
+        module = function.module
+        return root in module.scope.bindings or root in module.imports or root in function.parameters
+    return not isinstance(value, ast.BinOp)
 
 
 def _small(value: ast.expr) -> bool:

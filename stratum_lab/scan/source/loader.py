@@ -24,9 +24,9 @@ from stratum_lab.scan.source.project import JsonFile, Project, YamlFile
 from stratum_lab.scan.source.read import MCP_NAMES, REASONS, Undecodable, decode_python, kind_of, loc
 from stratum_lab.scan.source.secrets import secret_lines
 
-FULL_BYTES: Final = 2_000_000
+FULL_BYTES: Final = 1_200_000
 """Bytes of Python source that are indexed in full whatever they import."""
-FRAMEWORK_BYTES: Final = 3_000_000
+FRAMEWORK_BYTES: Final = 2_400_000
 """Bytes of source importing a framework that are indexed in full; beyond, the light form."""
 TEXT_BYTES: Final = 262_144
 """Largest dependency, env or ignore file that is kept as text."""

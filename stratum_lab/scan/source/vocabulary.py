@@ -32,6 +32,17 @@ ACTING_ROOTS = frozenset({
 HOT_BUILTINS = frozenset({"open", "exec", "eval", "compile"})
 """Builtins whose calls are facts."""
 
+EVERYDAY_ROOTS = frozenset({"os", "pathlib", "shutil", "urllib"})
+"""Libraries that nearly every file uses: only some of their calls are facts."""
+
+ACTING_NAMES = frozenset({
+    "system", "popen", "remove", "unlink", "rmdir", "removedirs", "rename", "replace", "environ", "getenv", "listdir",
+    "walk", "scandir", "execv", "execve", "execvp", "execl", "execlp", "spawnl", "spawnv", "rmtree", "move", "copy",
+    "copyfile", "copytree", "urlopen", "urlretrieve", "Request", "write_text", "write_bytes", "read_text", "read_bytes",
+    "iterdir", "glob", "rglob", "get", "putenv", "startfile",
+})  # fmt: skip
+"""Last names of their calls that are facts."""
+
 
 def is_framework_root(root: str) -> bool:
     """Whether an import root is a framework or model client; LangChain's vendor packages by prefix."""

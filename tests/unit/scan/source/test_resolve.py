@@ -8,7 +8,7 @@ import ast
 
 import pytest
 
-from stratum_lab.scan.source.index import Call
+from stratum_lab.scan.source.index import Call, Module, index, lighten
 from stratum_lab.scan.source.project import Project
 from stratum_lab.scan.source.resolve import Value
 from tests.support.projects import project
@@ -226,3 +226,35 @@ probe(one(two([1])))
 def test_a_function_called_from_everywhere_takes_no_parameter_from_its_calls() -> None:
     calls = "\n".join("f(Y())" for _ in range(40))
     assert not argument(project(main=f"from x import Y\ndef f(y):\n    probe(y)\n{calls}")).known
+
+
+def test_the_light_form_keeps_what_leads_to_a_fact() -> None:
+    source = """
+from crewai import Agent
+from helpers import search, build
+import requests
+LIMIT = 3
+def fetch(url):
+    return requests.get(url, timeout=2)
+def big():
+    rows = [1, 2, 3]
+    return sum(rows)
+class Box:
+    def __init__(self):
+        self.agent = Agent(role="r", tools=[search])
+    def agents(self):
+        return [self.agent, build(1)]
+"""
+    module = lighten(index(ast.parse(source), Module("main.py", len(source))))
+    p = Project([module, index(ast.parse("def search(): pass\ndef build(n): pass"), Module("helpers.py", 1))])
+    assert [ast.unparse(call.node.func) for call in module.calls] == ["requests.get", "Agent"]
+    assert [f.name for f in module.functions if f.node is not None] == ["fetch", "__init__"]
+    ((agent, _),) = list(p.calls_to("crewai.Agent"))
+    tools = agent.arg("tools")
+    assert tools is not None
+    assert [v.origin for v in p.resolver.items(tools, agent.scope).values] == ["helpers.search"]
+    (listed,) = [f for f in p.functions() if f.name == "agents"]
+    assert p.resolver.items(listed.returns[0], listed.scope).values[0].origin == "crewai.Agent"
+    (big,) = [f for f in p.functions() if f.name == "big"]
+    assert big.names == ("sum",)
+    assert p.resolver.literal(ast.parse("LIMIT", mode="eval").body, module.scope) == 3
