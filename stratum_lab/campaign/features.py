@@ -6,6 +6,7 @@ counts as absent, never as present. The table in docs/jobs.md lists the names.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,8 +141,8 @@ def _number(row: Row, *names: str) -> int | None:
     """The first of these keys that holds a count, a flag (0 or 1) or a list (its length)."""
     for name in names:
         value = _within(row, name)
-        if isinstance(value, bool | int | float):
-            return int(value)
+        if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return max(int(value), 0)
         if isinstance(value, list | dict):
             return len(value)
     return None

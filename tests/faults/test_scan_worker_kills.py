@@ -58,7 +58,7 @@ def test_killed_workers_lose_no_job_and_repeat_it_with_the_same_scan_id(
         running.start("scan", WORKER)
         for kill in range(KILLS):
             reached = kill * JOBS // (KILLS + 1)
-            wait_until(f"{reached} jobs ended", lambda at=reached: ended(settings) >= at, 300)  # type: ignore[misc]
+            wait_until(f"{reached} jobs ended", lambda at=reached: ended(settings) >= at, 300)
             time.sleep(rng.uniform(0.0, 1.5))  # any phase of an attempt is hit
             running.kill("scan")
         wait_until("every job ended", lambda: ended(settings) == JOBS, 600)
