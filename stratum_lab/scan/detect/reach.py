@@ -270,6 +270,8 @@ class _Seeker:
             ):
                 where = where.parent
             bound = where.bindings[expr.id] if where is not None else []
+            if where is not None and any(b.kind == "param" for b in bound) and self._passed(expr.id, where, depth):
+                return True
             if where is not None and any(
                 b.value is not None and b.kind in ("assign", "with") and self.holds(b.value, where, depth)
                 for b in bound
@@ -289,6 +291,18 @@ class _Seeker:
         if value.node is not None and value.node is not expr and value.scope is not None:
             return self.holds(value.node, value.scope, depth)
         return False
+
+    def _passed(self, name: str, scope: Scope, depth: int) -> bool:
+        """Whether any call of the repository passes a model for a parameter."""
+        function = scope.code
+        if not isinstance(function, Function):
+            return False
+        given = (
+            (call, argument)
+            for call in self.resolver.callers(function)
+            if (argument := self.resolver.argument(call, function, name)) is not None
+        )
+        return any(self.holds(argument, call.scope, depth) for call, argument in given)
 
     def _attribute(self, expr: ast.Attribute, scope: Scope, depth: int) -> bool:
         base = self.resolver.resolve(expr.value, scope)

@@ -47,6 +47,7 @@ class Resolver:
         self._reachable: dict[Function, frozenset[Function]] = {}
         self._calls: dict[int, Call] = {}
         self._callers: dict[Function, list[Call]] | None = None
+        self._inits: dict[Function, list[str]] | None = None
         self._bases: dict[Class, list[str]] = {}
 
     # -- expressions ---------------------------------------------------------------------------------------------
@@ -107,6 +108,8 @@ class Resolver:
                 seen = seen.parent
                 continue
             bindings = [b for b in seen.bindings.get(text, ()) if b.kind != "add"]
+            if line is not None and seen is scope and all(b.kind == "for" and b.line > line for b in bindings):
+                bindings = []  # the variable of a later comprehension hides nothing
             if bindings:
                 return self._bound(bindings, text, seen, line if seen is scope else None)
             if seen.kind == "module":
@@ -621,13 +624,27 @@ class Resolver:
         known = self._callers.get(function)
         if known is None:
             self._callers[function] = known = []  # a call that asks for its own callers finds none
-            name = function.cls.name if function.name == "__init__" and function.cls is not None else function.name
-            for call in self._by_name.get(name, ()):
+            makes = function.name == "__init__" and function.cls is not None
+            names = [*self._made_by().get(function, ()), "cls"] if makes else [function.name]
+            for call in (c for name in names for c in self._by_name.get(name, ())):
                 value = self.resolve(call.node.func, call.scope)
-                made = value.cls is not None and value.kind == "class" and value.cls.methods.get("__init__") is function
-                if value.function is function or made:
+                made = value.cls is not None and value.kind == "class" and makes
+                if value.function is function or (
+                    made and value.cls is not None and self.find_method(value.cls, "__init__") is function
+                ):
                     known.append(call)
         return known
+
+    def _made_by(self) -> dict[Function, list[str]]:
+        """Names of the classes that each `__init__` makes: its own and those that inherit it."""
+        if self._inits is None:
+            self._inits = {}
+            for module in self.modules.all:
+                for cls in module.classes:
+                    made = cls.methods.get("__init__") or (self.find_method(cls, "__init__") if cls.bases else None)
+                    if made is not None:
+                        self._inits.setdefault(made, []).append(cls.name)
+        return self._inits
 
     def symbol_of(self, call: Call) -> str:
         """The symbol of what a call makes: assigned name, "Class.attr", enclosing factory, else "<file>:<line>"."""

@@ -51,6 +51,9 @@ prompt = ChatPromptTemplate.from_messages([])
         "def ask(s): return llm.invoke(s)\ndef f(xs): return list(map(ask, xs))",
         "def f(s):\n    def inner(): return llm.invoke(s)\n    return inner()",
         "def f(s): return llm(s)",
+        "def ask(m, s): return m.invoke(s)\ndef g(s): return ask(s, s)\ndef f(s): return ask(llm, s)",
+        "class P:\n    def __init__(self, m): self.m = m\n    @classmethod\n    def make(cls, k):\n        if k: m = llm\n        else: m = None\n"
+        "        return cls(m)\n    def ask(self, s): return self.m.invoke(s)\ndef f(s): return P.make(s).ask(s)",
         "models = {'a': ChatOpenAI()}\ndef f(s): return models[s].invoke(s)",
     ],
 )
