@@ -41,6 +41,7 @@ class Resolver:
         self._nodes: list[ast.expr] = []  # keeps the nodes of `_known` alive, so that an id names one node
         self._running: set[int] = set()
         self._tried: set[int] = set()  # unknown within the running question, because of a cycle or for good
+        self._within: set[int] = set()  # literals being read, which may hold themselves
         self._steps = 0
         self._lists = ListReader(self)
         self._called: dict[Function, list[Function]] = {}
@@ -529,8 +530,15 @@ class Resolver:
                 out[name] = self.literal(item, scope)
             return out
         value = self.resolve(expr, scope)
-        if value.node is not None and value.node is not expr and value.scope is not None and value.kind in _LITERAL:
-            return self.literal(value.node, value.scope)
+        node = value.node
+        if node is not None and node is not expr and value.scope is not None and value.kind in _LITERAL:
+            if id(node) in self._within:  # it holds itself
+                return UNKNOWN
+            self._within.add(id(node))
+            try:
+                return self.literal(node, value.scope)
+            finally:
+                self._within.discard(id(node))
         return value.text if value.kind == "text" and value.text is not None else UNKNOWN
 
     def mapping(self, expr: ast.expr, scope: Scope) -> dict[str, tuple[ast.expr, Scope]]:
@@ -539,13 +547,17 @@ class Resolver:
         node, where = (value.node, value.scope) if value.node is not None and value.scope is not None else (expr, scope)
         out: dict[str, tuple[ast.expr, Scope]] = {}
         if isinstance(node, ast.Dict):
-            for key, item in zip(node.keys, node.values, strict=True):
-                if key is None:
-                    out.update(self.mapping(item, where))
-                    continue
-                name = self.text(key, where)
-                if name is not None:
-                    out[name] = (item, where)
+            if id(node) in self._within:  # it holds itself
+                return out
+            self._within.add(id(node))
+            try:
+                for key, item in zip(node.keys, node.values, strict=True):
+                    if key is None:
+                        out.update(self.mapping(item, where))
+                    elif (name := self.text(key, where)) is not None:
+                        out[name] = (item, where)
+            finally:
+                self._within.discard(id(node))
         elif isinstance(node, ast.Call) and chain(node.func) == "dict":
             for keyword in node.keywords:
                 if keyword.arg is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from stratum_lab.scan.source.index import Call, Module, index, lighten
 from stratum_lab.scan.source.project import Project
-from stratum_lab.scan.source.resolve import Value
+from stratum_lab.scan.source.value import Unknown, Value
 from tests.support.projects import project
 
 
@@ -258,3 +258,10 @@ class Box:
     (big,) = [f for f in p.functions() if f.name == "big"]
     assert big.names == ("sum",)
     assert p.resolver.literal(ast.parse("LIMIT", mode="eval").body, module.scope) == 3
+
+
+def test_literals_that_hold_themselves_end() -> None:
+    p = project(main="def f(options):\n    options = {'a': 1, **options}\n    row = [row]\n    probe(options, row)")
+    call = call_named(p, "probe")
+    assert list(p.resolver.mapping(call.node.args[0], call.scope)) == ["a"]
+    assert isinstance(p.resolver.literal(call.node.args[1], call.scope), list | Unknown)
