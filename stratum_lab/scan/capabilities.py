@@ -190,6 +190,7 @@ class _Finder:
             return
         else:
             name = loadable_tools().get(tool.identity, tool.identity) if _loaded(tool) else tool.identity
+            name = name if name in known_tools() else name.partition(".")[0]  # a method of a library tool
             known = known_tools().get(name)
             if known is None:
                 return

@@ -15,9 +15,7 @@ EdgeType = Literal[
 Severity = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
 SEVERITIES: tuple[Severity, ...] = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 """Highest first."""
-FLOW_EDGES = frozenset(
-    {"reads_from", "writes_to", "sends_to", "tool_of", "feeds_into", "delegates_to", "connects_to"}
-)
+FLOW_EDGES = frozenset({"reads_from", "writes_to", "sends_to", "tool_of", "feeds_into", "delegates_to", "connects_to"})
 """Edge types of the flow view F (ping.md section 5)."""
 
 
@@ -62,7 +60,7 @@ class DataPath:
         sensitivity: Of its source.
         external: The sink is an external or MCP server node.
         missing: Controls of table D4 that are missing: output_filter, hitl, validation. Empty: controlled.
-        guarded: A hitl guardrail gates the sender, its agent or task, or an output filter covers it (rule 001).
+        guarded: A hitl guardrail gates the sender, its agent or task, or an output filter lies on it (rule 001).
         severity: Path severity; None when controlled.
         crews: Crews in which it runs; empty for a crewless agent.
         agents: Agents it runs through, in order.
@@ -104,7 +102,8 @@ class Topology:
     Attributes:
         nodes: By id, in order of id.
         edges: Distinct triples without self-loops, sorted.
-        paths: Every data path, controlled or not, guarded or not; one per distinct sequence of nodes.
+        paths: Data paths, controlled or not, guarded or not. Within one agent every one; across agents one for each
+            store, sender, sink, last agent, length, missing controls, guard and crew (`paths`).
         controlled_edges, edges_needing_control: Numerator and denominator of control_coverage_pct.
     """
 

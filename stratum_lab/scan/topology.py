@@ -173,10 +173,11 @@ class Edges:
                     yield Edge(self.ids.agents[first], self.ids.agents[second], "shares_tool")
 
     def _links(self) -> Iterator[Link]:
-        """Links as found, and consecutive members of a crew that works in order."""
+        """Links as found, and consecutive members of a crew that works in order where its detector left that open."""
         yield from self._model.links
+        linked = {link.crew for link in self._model.links if link.edge_type == "feeds_into"}
         for crew in self._model.crews:
-            if crew.ordered and crew.process in _IN_LINE:
+            if crew.ordered and crew.process in _IN_LINE and crew not in linked and not crew.tasks:
                 for first, second in zip(crew.members, crew.members[1:], strict=False):
                     yield Link(first, second, "feeds_into", crew)
 

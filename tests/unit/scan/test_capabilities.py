@@ -158,6 +158,7 @@ def test_a_tool_class_counts_what_its_run_methods_do_and_writes_inside_it() -> N
         ("from langchain_community.agent_toolkits import FileManagementToolkit as F\nk = F(selected_tools=['write_file'])", {("FileManagementToolkit", "destructive", "local_files")}),
         ("from agents import WebSearchTool, LocalShellTool\nAgent('a', tools=[WebSearchTool(), LocalShellTool()])", {("WebSearchTool", "outbound", "web_search"), ("LocalShellTool", "code_exec", "")}),
         ("class SerperDevTool(BaseTool):\n    def _run(self): ...\nAgent('a', tools=[SerperDevTool()])", set()),
+        ("from langchain_community.utilities import SerpAPIWrapper\nw = SerpAPIWrapper()\nAgent('a', tools=[w.results])", {("SerpAPIWrapper", "outbound", "web_search")}),
         ("from langchain.agents import load_tools\nAgent('a', tools=load_tools(['serpapi', 'llm-math']))", {("SerpAPIWrapper", "outbound", "web_search")}),
     ],
 )  # fmt: skip

@@ -90,6 +90,14 @@ def test_members_of_a_sequential_crew_feed_each_other_in_order() -> None:
     assert triples(build(make.model).edges) == {("b", "feeds_into", "a"), ("a", "feeds_into", "c")}
 
 
+def test_what_a_detector_linked_in_a_crew_is_not_added_to() -> None:
+    make = ModelMaker()
+    a, b, c = make.agent("a"), make.agent("b"), make.agent("c")
+    crew = make.crew("line", a, b, c)  # b has no task
+    make.model.links.append(Link(a, c, "feeds_into", crew))
+    assert triples(build(make.model).edges) == {("a", "feeds_into", "c")}
+
+
 def test_a_chat_without_a_manager_delegates_from_its_first_participant() -> None:
     make = ModelMaker()
     a, b, c = make.agent("a", "autogen"), make.agent("b", "autogen"), make.agent("c", "autogen")
