@@ -121,19 +121,10 @@ def run_attempt(
     reason, code = _supervise(order, heard, started + limits.timeout_seconds, cancelled, clock)
     if reason is None:
         reason = _verdict(heard, code)
-    if reason in _CONTENT_MAY_BE_READ and heard.files is None:
-        heard.files = _content(order, cancelled, clock)
-    facts = AttemptFacts(
-        scan_id=scan_id,
-        emitted_at=datetime.now(UTC),
-        seconds=clock() - started,
-        scanner_version=version(PACKAGE),
-        files=heard.files,
-    )
     detail = _detail(heard, code)
     if reason is None:
         try:
-            ping = complete(heard.measured, facts, previous)
+            ping = complete(heard.measured, _facts(scan_id, started, clock, heard.files), previous)
         except (ValidationError, KeyError, TypeError) as exc:
             reason, detail = "broken_result", str(exc)[:_STDERR_TAIL]
         else:
@@ -141,7 +132,14 @@ def run_attempt(
             return Attempted(
                 ping, heard.view, None if failed else heard.graph, "no_candidate_parsed" if failed else None
             )
-    return Attempted(complete(None, facts, previous), None, None, reason, detail)
+    if reason in _CONTENT_MAY_BE_READ and heard.files is None:
+        heard.files = _content(order, cancelled, clock)
+    return Attempted(complete(None, _facts(scan_id, started, clock, heard.files), previous), None, None, reason, detail)
+
+
+def _facts(scan_id: str, started: float, clock: Callable[[], float], files: FileFacts | None) -> AttemptFacts:
+    """Facts of the attempt at the moment of emission."""
+    return AttemptFacts(scan_id, datetime.now(UTC), clock() - started, version(PACKAGE), files)
 
 
 def _content(order: Order, cancelled: threading.Event | None, clock: Callable[[], float]) -> FileFacts | None:
@@ -154,9 +152,7 @@ def _content(order: Order, cancelled: threading.Event | None, clock: Callable[[]
 
 def failed_attempt(scan_id: str, started: float, previous: PreviousPing | None = None) -> Ping:
     """The ping of an attempt that did not get as far as a scan: its source could not be fetched."""
-    seconds = time.monotonic() - started
-    facts = AttemptFacts(scan_id, datetime.now(UTC), seconds, version(PACKAGE))
-    return complete(None, facts, previous)
+    return complete(None, _facts(scan_id, started, time.monotonic, None), previous)
 
 
 def _supervise(
@@ -235,7 +231,7 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
 def _verdict(heard: _Heard, code: int) -> Reason | None:
     """Why a child that ended by itself failed; None when it brought everything."""
     if heard.ended:
-        return None
+        return None if heard.measured is not None else "broken_result"
     if heard.tree_error is not None:
         return _TREE_REASONS.get(str(heard.tree_error.get("reason")), "unreadable")
     if code == EXIT_MEMORY:

@@ -11,11 +11,16 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from stratum_lab.ping.frames import EXIT_MEMORY, EXIT_TREE, MAX_SKIPPED, Order, write_frame
+from stratum_lab.scan.source.limits import TreeError
+
+if TYPE_CHECKING:
+    from stratum_lab.scan.result import FileFacts
 
 _PR_SET_PDEATHSIG: Final = 1
 _RECURSION: Final = 6_000
@@ -48,37 +53,50 @@ def bound(order: Order) -> None:
     sys.setrecursionlimit(_RECURSION)
 
 
-def run(order: Order, out: BinaryIO) -> int:
-    """Scan and send; returns the exit code."""
-    # Imported under the limits, so that a limit too small for the program itself shows as what it is.
-    from stratum_lab.ping.build import measured
-    from stratum_lab.scan.result import FileFacts
-    from stratum_lab.scan.rules.score import fix_impact
-    from stratum_lab.scan.scanner import scan_tree
-    from stratum_lab.scan.source.limits import TreeError
-    from stratum_lab.scan.source.load import content_facts
-    from stratum_lab.scan.structure import structural_graph
-    from stratum_lab.scan.view import view
+def _sender(out: BinaryIO) -> Callable[[FileFacts], None]:
+    """Sends the facts about the files."""
 
     def on_files(facts: FileFacts) -> None:
         values: dict[str, Any] = asdict(facts)
         values["skipped"] = values["skipped"][:MAX_SKIPPED]
         write_frame(out, "files", values)
 
+    return on_files
+
+
+# Both import under the limits, so that a limit too small for the program itself shows as what it is.
+
+
+def read(order: Order, out: BinaryIO) -> None:
+    """Hash and count the files, and send that."""
+    from stratum_lab.scan.source.load import content_facts
+
+    _sender(out)(content_facts(Path(order.root), order.limits))
+
+
+def scan(order: Order, out: BinaryIO) -> None:
+    """Scan and send everything."""
+    from stratum_lab.ping.build import measured
+    from stratum_lab.scan.rules.score import fix_impact
+    from stratum_lab.scan.scanner import scan_tree
+    from stratum_lab.scan.structure import structural_graph
+    from stratum_lab.scan.view import view
+
+    done = scan_tree(Path(order.root), order.limits, _sender(out))
+    write_frame(out, "measured", measured(done))
+    write_frame(out, "view", view(done, fix_impact(done.findings)).model_dump(mode="json"))
+    if order.repo_id is not None:
+        graph = structural_graph(done.model, done.graph, order.repo_id, order.commit)
+        write_frame(out, "graph", graph.model_dump(mode="json"))
+
+
+def run(order: Order, out: BinaryIO) -> int:
+    """Do what was ordered; returns the exit code."""
     try:
-        if order.files_only:
-            on_files(content_facts(Path(order.root), order.limits))
-            write_frame(out, "end", {})
-            return 0
-        scan = scan_tree(Path(order.root), order.limits, on_files)
+        (read if order.files_only else scan)(order, out)
     except TreeError as exc:
         write_frame(out, "tree_error", {"reason": exc.reason, "message": exc.message})
         return EXIT_TREE
-    write_frame(out, "measured", measured(scan))
-    write_frame(out, "view", view(scan, fix_impact(scan.findings)).model_dump(mode="json"))
-    if order.repo_id is not None:
-        graph = structural_graph(scan.model, scan.graph, order.repo_id, order.commit)
-        write_frame(out, "graph", graph.model_dump(mode="json"))
     write_frame(out, "end", {})
     return 0
 

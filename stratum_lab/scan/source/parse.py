@@ -21,8 +21,8 @@ _CST_NESTING: Final = 200
 """CPython accepts no more brackets in brackets; libcst's parser overflows its stack at ten times as many."""
 _CST_CHARACTERS: Final = 512 * 1024
 """libcst needs about 600 bytes of memory for a character."""
-_AST_BYTES: Final = 200
-"""Memory a syntax tree takes for a character, at most."""
+_OVERFLOWS: Final = 100
+"""Less nesting than this does not overflow the stack of CPython's parser."""
 _PYTHON_2: Final = "Missing parentheses in call to"
 
 _TOKEN: Final = re.compile(
@@ -61,8 +61,9 @@ def parse_python(text: str, path: str, limits: Limits = DEFAULT) -> ast.Module |
     except RecursionError:
         return ParseFailure("nesting")
     except MemoryError:
-        # CPython says so of its parser's stack too; when there is no memory left indeed, this raises again.
-        bytearray(len(text) * _AST_BYTES)
+        # CPython says so of its parser's stack too; memory that is used up indeed is for the supervisor to see.
+        if max(_nesting(text), text.count("elif")) < _OVERFLOWS:
+            raise
         return ParseFailure("nesting")
     except ValueError:
         return ParseFailure("null_bytes")
