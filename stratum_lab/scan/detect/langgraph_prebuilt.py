@@ -39,11 +39,6 @@ def equip(project: Project, model: Model) -> None:
         supervises = (project.callee(call).origin or "").endswith("supervisor")
         given = call.arg("tools", None if supervises else 1)
         agent.hold(tools_of(project, model, given, call.scope, FRAMEWORK))
-        if isinstance(given, ast.Call) and (project.resolver.origin(given.func, call.scope) or "").endswith(
-            ".ToolNode"
-        ):
-            inner = project.resolver.call_of(given, call.scope).arg("tools", 0)
-            agent.hold(tools_of(project, model, inner, call.scope, FRAMEWORK))
         keyword_guardrails(call, project, model, FRAMEWORK, [agent])
 
 

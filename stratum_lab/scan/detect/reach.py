@@ -246,11 +246,9 @@ class _Seeker:
         return False
 
     def _built_around(self, call: Call, origin: str, depth: int) -> bool:
-        """An object of a framework that was given a model: a chain, an engine, an executor, a bound runnable."""
+        """An object of a library that was given a model: a chain, an engine, an executor, a bound runnable."""
         root = origin.partition(".")[0]
         if root == "langgraph" and origin.endswith((".ToolNode", ".compile")):
-            return False
-        if not (root.startswith("langchain") or root in ("langgraph", "llama_index", "haystack", "ragas")):
             return False
         func = call.node.func
         if isinstance(func, ast.Attribute) and func.attr in _KEEPING and self.holds(func.value, call.scope, depth):

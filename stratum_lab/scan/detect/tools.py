@@ -278,6 +278,9 @@ class _Reader:
             yield from self._wrapped_function(value, call)
         elif last in _TOOLKIT_CALLS and value.receiver is not None:
             yield from self._toolkit(value.receiver, call)
+        elif owner == "ToolNode":
+            given = call.arg("tools", 0)
+            yield from self.read(given, call.scope) if given is not None else ()
         elif last == "create_handoff_tool":
             yield self._handoff(value, call)
         elif last == "load_tools":

@@ -62,6 +62,9 @@ class ModuleTable:
                 module = self.by_name.get(name)
                 if module is not None and module is not importer:
                     return module
+        beside = self.by_name.get(".".join((*parts, dotted)))  # a script that is run from its own package's folder
+        if beside is not None and beside is not importer:
+            return beside
         if is_hot_root(root):
             return None
         ends = "." + dotted

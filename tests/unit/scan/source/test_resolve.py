@@ -265,3 +265,15 @@ def test_literals_that_hold_themselves_end() -> None:
     call = call_named(p, "probe")
     assert list(p.resolver.mapping(call.node.args[0], call.scope)) == ["a"]
     assert isinstance(p.resolver.literal(call.node.args[1], call.scope), list | Unknown)
+
+
+def test_a_script_inside_a_package_sees_the_modules_beside_it() -> None:
+    p = project(
+        {"trip/__init__.py": "", "trip/people.py": "class A: pass", "trip/run.py": "from people import A\nprobe(A)"}
+    )
+    assert argument(p).origin == "trip.people.A"
+
+
+def test_the_variable_of_a_later_comprehension_hides_no_import() -> None:
+    p = project(main="from x import tool\ndef f(ts):\n    probe(tool)\n    return {tool.name for tool in ts}")
+    assert argument(p).origin == "x.tool"
