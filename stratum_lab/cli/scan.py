@@ -113,8 +113,9 @@ def scan(
         out = stdout if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH)
         out.print(shown)
     if attempted.ping.scan_status == "failed":
+        last = attempted.detail.strip().rpartition("\n")[2]
         raise ProblemsFound(
-            f"{source} could not be scanned: {attempted.reason or 'unknown reason'}",
+            f"{source} could not be scanned: {attempted.reason or 'unknown reason'}{f' ({last})' if last else ''}",
             remedy="see the reason; --timeout and the scan.* settings move the limits",
         )
     if ci and view is not None:
