@@ -84,6 +84,8 @@ WANTED = (
     _Wanted("warehouse sink from Kafka, 500 events a message", f"sink.{TOP}", None, ("wall",)),
     _Wanted("warehouse writer / plain Arrow insert, 500", f"writer.{TOP}", f"plain.{TOP}", ("wall",), 0.5),
     _Wanted("import / json.loads + produce", "import.throughput", "loop.throughput", _BOTH),
+    _Wanted("scan / ast.parse alone, 2,000 files", "scan.2000", "parse.2000", ("cpu",), 0.4),
+    _Wanted("scan of 20,000 files / of 2,000 files", "scan.20000", "scan.2000", ("cpu",), 0.9),
 )
 
 

@@ -10,6 +10,7 @@ PARTS = {
     "c": "(c) the same fold fed by others",
     "d": "(d) warehouse",
     "e": "(e) import",
+    "f": "(f) scanner",
 }
 BUSY = 0.5
 """Load per core at the start above which the tables warn."""
@@ -31,6 +32,7 @@ smallest and largest in brackets. Compare within this page, not across machines.
   state for every message, `cached` keeps live objects as Faust's tables do.
 - *Bare loop*: confluent-kafka consume, decode, fold; no state, no output, no offsets; from its first message, or from
   the call on as replay is measured.
+- *Scanner*: Python files of installed packages on one core; 0.4 of the rate of `ast.parse` alone is 2.5 times its time.
 - *JSON lines*: files in memory, each line parsed once, payloads handed to the fold as objects.
 """
 

@@ -11,12 +11,13 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import importing, layouts, live, peers, profiles, replay, report, warehouse
+from bench import importing, layouts, live, peers, profiles, replay, report, scan, warehouse
 from bench.broker import broker
 from bench.context import SIZES, Bench, Options
 from bench.inputs import ROOT
@@ -24,7 +25,7 @@ from bench.ratios import compare
 from bench.stats import machine
 from stratum_lab.errors import StratumError
 from stratum_lab.observe import logs
-from stratum_lab.settings import LogSettings
+from stratum_lab.settings import LogSettings, load
 
 RESULTS = ROOT / "bench" / "results"
 DOCS = ROOT / "docs" / "bench.md"
@@ -39,7 +40,9 @@ PARTS: dict[str, tuple[Callable[[Bench], None], ...]] = {
     "c": (peers.measure,),
     "d": (warehouse.measure,),
     "e": (importing.measure,),
+    "f": (scan.measure,),
 }
+WITHOUT_BROKER = frozenset("f")
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
@@ -92,8 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(LogSettings(level="warning"))
     facts, began = machine(), datetime.now(UTC)
     try:
-        with broker(f"bench{uuid.uuid4().hex[:8]}.") as settings, tempfile.TemporaryDirectory() as folder:
-            bench = Bench(settings, chosen(args), Path(folder), _say)
+        wanted = chosen(args)
+        needed = set(wanted.parts) - WITHOUT_BROKER
+        started = broker(f"bench{uuid.uuid4().hex[:8]}.") if needed else nullcontext(load())
+        with started as settings, tempfile.TemporaryDirectory() as folder:
+            bench = Bench(settings, wanted, Path(folder), _say)
             for part, steps in PARTS.items():
                 if part in bench.options.parts:
                     _say(report.PARTS[part])
