@@ -148,7 +148,7 @@ class _Finder:
         self._touch(call, store)
         if _ROLLBACK.search(method) or any(_ROLLBACK.search(name) for name in call.keywords()):
             store.rollback = True
-        if store.library == "redis" and not self._is_state(call):
+        if _root(store) == "redis" and not self._is_state(call):
             return
         if method in WRITES:
             self._record(call, store, method, store.writes)
@@ -226,7 +226,7 @@ class _Finder:
         kept = [
             store
             for store in self.stores.values()
-            if store.writes or store.reads or (store.site not in self.opened and store.library != "redis")
+            if store.writes or store.reads or (store.site not in self.opened and _root(store) != "redis")
         ]
         for store in kept:
             store.writes.sort(key=lambda access: (access.site, access.scope))
@@ -246,6 +246,10 @@ def _class_of(origin: str) -> str:
     """The class of an origin: its last component, or the one before a class method."""
     parts = origin.split(".")
     return parts[-1] if parts[-1][:1].isupper() or len(parts) == 1 else parts[-2]
+
+
+def _root(store: MemoryStore) -> str:
+    return store.library.partition(".")[0]
 
 
 def _library(origin: str) -> str:

@@ -17,6 +17,7 @@ from stratum_lab.scan.source.vocabulary import (
     HOT_BUILTINS,
     is_framework_root,
     is_hot_root,
+    is_made_name,
 )
 
 ScopeKind = Literal["module", "class", "function"]
@@ -606,9 +607,14 @@ def lighten(module: Module) -> Module:
     """Bring a module into the light form: drop function bodies and what only they need.
 
     Kept are imports, definitions, module and class bindings of small value, small returned expressions, calls whose
-    root is an import of the vocabulary or a builtin that acts, and whole functions that hold such a call.
+    root is an import of the vocabulary, one that may make an agent, or a builtin that acts, and whole functions that
+    hold such a call.
     """
-    hot = {local for local, origin in module.imports.items() if is_hot_root(origin.partition(".")[0])} | HOT_BUILTINS
+    hot = {
+        local
+        for local, origin in module.imports.items()
+        if is_hot_root(origin.partition(".")[0]) or is_made_name(origin.rpartition(".")[2])
+    } | HOT_BUILTINS
     kept_functions: set[Function] = set()
     calls: list[Call] = []
     imports_hot = any(is_hot_root(root) for root in module.roots)

@@ -44,6 +44,14 @@ ACTING_NAMES = frozenset({
 """Last names of their calls that are facts."""
 
 
+_MADE_ENDINGS = ("Agent", "Crew", "Team", "Executor", "Workflow", "GroupChat", "Graph", "_agent")
+
+
+def is_made_name(name: str) -> bool:
+    """Whether an imported name may make an agent or crew although a module of the repository hands it on."""
+    return name.endswith(_MADE_ENDINGS)
+
+
 def is_framework_root(root: str) -> bool:
     """Whether an import root is a framework or model client; LangChain's vendor packages by prefix."""
     return root in FRAMEWORK_ROOTS or root.startswith("langchain_")
