@@ -13,6 +13,7 @@
     |- TreeError (Terminal)             a scanned tree that cannot be read as a whole
     |- FetchError                       a source that cannot be fetched; its subclasses say which of the two it is
     |- BrokerUnavailable (Transient)     the broker does not answer                        75
+    |- GithubUnavailable (Transient)     GitHub does not answer                          75
     |- Backpressure (Transient)          a bounded queue stayed full past its deadline     75
     |- DestinationFull (Transient)       no room on the destination's disk                 75
     |- Busy (Transient)                  another live process holds the thing              75
@@ -185,6 +186,7 @@ ERROR_KINDS = frozenset(
         "gap",
         "tree",
         "fetch",
+        "github_unavailable",
         "interrupted",
     }
 )

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import httpx
 
-from stratum_lab.errors import BrokerUnavailable, PrerequisiteError, SettingsError, StratumError, Transient
+from stratum_lab.errors import EXIT_TRY_LATER, PrerequisiteError, SettingsError, StratumError, Transient
 from stratum_lab.observe import logs
 from stratum_lab.settings import GithubSettings
 
@@ -35,8 +35,8 @@ _RETRIED = frozenset({429, 500, 502, 503, 504})
 class GithubUnavailable(StratumError, Transient):
     """GitHub does not answer, or keeps refusing for its limits."""
 
-    kind = "broker_unavailable"
-    exit_code = BrokerUnavailable.exit_code
+    kind = "github_unavailable"
+    exit_code = EXIT_TRY_LATER
 
 
 @dataclass(frozen=True, slots=True)
