@@ -24,6 +24,16 @@ _IN_LINE = frozenset({"sequential", "round_robin"})
 """Processes whose consecutive members feed each other."""
 
 
+def links_of(model: Model) -> Iterator[Link]:
+    """Links as found, and consecutive members of a crew that works in order where its detector left that open."""
+    yield from model.links
+    linked = {link.crew for link in model.links if link.edge_type == "feeds_into"}
+    for crew in model.crews:
+        if crew.ordered and crew.process in _IN_LINE and crew not in linked and not crew.tasks:
+            for first, second in zip(crew.members, crew.members[1:], strict=False):
+                yield Link(first, second, "feeds_into", crew)
+
+
 def build(model: Model) -> Topology:
     """The graph of a model, measured."""
     builder = Edges(model)
@@ -157,7 +167,7 @@ class Edges:
                 yield Edge(agent_id, self.ids.server(server), "connects_to")
 
     def _between_agents(self, published: bool) -> Iterator[Edge]:
-        for link in self._links():
+        for link in links_of(self._model):
             if published and link.contracted:
                 continue
             source, target = self._end(link.source, published), self._end(link.target, published)
@@ -172,15 +182,6 @@ class Edges:
                 for first, second in combinations(agents, 2):
                     yield Edge(self.ids.agents[first], self.ids.agents[second], "shares_tool")
 
-    def _links(self) -> Iterator[Link]:
-        """Links as found, and consecutive members of a crew that works in order where its detector left that open."""
-        yield from self._model.links
-        linked = {link.crew for link in self._model.links if link.edge_type == "feeds_into"}
-        for crew in self._model.crews:
-            if crew.ordered and crew.process in _IN_LINE and crew not in linked and not crew.tasks:
-                for first, second in zip(crew.members, crew.members[1:], strict=False):
-                    yield Link(first, second, "feeds_into", crew)
-
     def _routes(self) -> dict[Crew, dict[Agent, list[Agent]]]:
         members = {crew: set(crew.members) for crew in self._model.crews}
         crews_of: dict[Agent, list[Crew]] = {}
@@ -189,7 +190,7 @@ class Edges:
                 crews_of.setdefault(agent, []).append(crew)
         routes: dict[Crew, dict[Agent, list[Agent]]] = {crew: {a: [] for a in crew.members} for crew in members}
         known: set[tuple[Crew, Agent, Agent]] = set()
-        for link in self._links():
+        for link in links_of(self._model):
             source = self._first.get(link.source) if isinstance(link.source, GroupChat) else link.source
             target = link.target
             if not isinstance(source, Agent) or not isinstance(target, Agent) or source is target or link.flow:

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,11 +24,10 @@ from stratum_lab.scan.model import (
     Site,
     Task,
 )
+from stratum_lab.scan.topology import links_of
 from stratum_lab.scan.topology_controls import Controls
 from stratum_lab.scan.topology_ids import Ids
 
-IN_A_ROW = ("sequential", "round_robin")
-"""Processes whose consecutive members feed each other."""
 LABEL = 60
 """Characters of a name in a text; what comes from a repository can be of any length."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
@@ -162,23 +160,16 @@ class Facts:
 
     @cached_property
     def handovers(self) -> list[Handover]:
-        """Where one agent feeds or delegates to another: links, and consecutive members of crews that work in a row."""
-        found: dict[tuple[Agent, Agent, str, Crew | None], Handover] = {}
-        for link in self.model.links:
+        """Where one agent feeds or delegates to another: as found, and down the line of crews that work in a row."""
+        found: dict[Handover, None] = {}
+        for link in links_of(self.model):
             source, target = link.source, link.target
             if isinstance(source, Agent) and isinstance(target, Agent) and source is not target:
                 crews: list[Crew | None] = [link.crew]
                 if link.crew is None and not link.flow:
                     crews = [crew for crew in self.crews_of(source) if target in crew.members] or [None]
-                for crew in crews:
-                    found.setdefault(
-                        (source, target, link.edge_type, crew), Handover(source, target, link.edge_type, crew)
-                    )
-        for crew in self.model.crews:
-            if crew.ordered and crew.process in IN_A_ROW:
-                for source, target in pairwise(crew.members):
-                    found.setdefault((source, target, "feeds_into", crew), Handover(source, target, "feeds_into", crew))
-        return list(found.values())
+                found.update((Handover(source, target, link.edge_type, crew), None) for crew in crews)
+        return list(found)
 
     def crews_of(self, agent: Agent) -> list[Crew]:
         """Crews an agent is a member of."""

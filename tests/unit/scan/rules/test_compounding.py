@@ -32,13 +32,13 @@ def test_roles_alone_make_a_probable_pair() -> None:
     assert fired(make.model)["STRATUM-CR01"].confidence.label == "probable"
 
 
-@pytest.mark.parametrize("fix", ["hitl on actor", "filter on reader", "own tools", "search only"])
+@pytest.mark.parametrize("fix", ["hitl on actor", "filter on reader", "own tools", "search only", "no person"])
 def test_every_fix_of_the_shared_tool_ends_it(fix: str) -> None:
     make = ModelMaker()
     reader, actor, _ = pair(make)
     make.tool("SharedTool", *((reader,) if fix == "own tools" else (reader, actor)))
     make.capability("read", "data_access", "sqlite", reader)
-    act = make.capability("act", "outbound" if fix == "search only" else "destructive", "web_search", actor)
+    act = make.capability("act", "outbound" if fix in ("search only", "no person") else "destructive", "web", actor)
     act.search_only = fix == "search only"
     if fix == "hitl on actor":
         make.guard("hitl", actor)
@@ -99,6 +99,37 @@ def test_a_delegation_steers_and_an_agent_that_acts_itself_does_not() -> None:
     make.capability("fetch", "outbound", "web", reader)
     assert "STRATUM-CR03" in fired(make.model)
     make.capability("shell", "code_exec", "", reader)
+    assert "STRATUM-CR03" not in fired(make.model)
+
+
+def test_a_link_without_a_crew_belongs_to_every_crew_of_both_ends() -> None:
+    make = ModelMaker()
+    reader, actor, other = make.agent("librarian"), make.agent("clerk"), make.agent("porter")
+    both = make.crew("both", reader, actor, process="handoff", ordered=False)
+    make.crew("one", reader, other, process="handoff", ordered=False)
+    make.capability("read", "data_access", "sqlite", reader)
+    make.capability("wipe", "destructive", "sqlite", actor)
+    make.model.links.append(Link(reader, actor, "delegates_to"))
+    assert [i.crew for i in fired(make.model)["STRATUM-CR03"].instances] == [both]
+
+
+def test_a_flow_link_between_crews_is_attributed_to_none() -> None:
+    make = ModelMaker()
+    reader, actor = make.agent("librarian"), make.agent("clerk")
+    make.crew("first", reader)
+    make.crew("second", actor)
+    make.capability("read", "data_access", "sqlite", reader)
+    make.capability("wipe", "destructive", "sqlite", actor)
+    make.model.links.append(Link(reader, actor, "feeds_into", flow=True))
+    assert [i.crew for i in fired(make.model)["STRATUM-CR03"].instances] == [None]
+
+
+def test_members_listed_in_no_order_do_not_feed_each_other() -> None:
+    make = ModelMaker()
+    reader, actor = make.agent("librarian"), make.agent("clerk")
+    make.crew("pair", reader, actor, process="sequential", ordered=False)
+    make.capability("read", "data_access", "sqlite", reader)
+    make.capability("wipe", "destructive", "sqlite", actor)
     assert "STRATUM-CR03" not in fired(make.model)
 
 
