@@ -341,6 +341,14 @@ class ModelUse(NamedTuple):
     agent: Agent | None = None
 
 
+class KeyUse(NamedTuple):
+    """A key that code outside of any agent gives a model client, by the environment variable it reads."""
+
+    name: str
+    site: Site
+    scope: str
+
+
 class EnvReference(NamedTuple):
     """An environment variable named in Python or declared in an env file."""
 
@@ -432,6 +440,7 @@ class Model:
     mcp_servers: list[McpServer] = field(default_factory=list)
     capabilities: list[Capability] = field(default_factory=list)
     model_uses: list[ModelUse] = field(default_factory=list)
+    key_uses: list[KeyUse] = field(default_factory=list)
     provider_fallback: bool = False
     abstraction: bool = False
     env_references: list[EnvReference] = field(default_factory=list)
