@@ -36,6 +36,7 @@ DEFAULT_TRUST: Final[dict[CapabilityKind, Trust]] = {
     "file_system": "internal",
 }
 _ADAPTER: Final = "MCPServerAdapter"
+_EXECUTING_TOOL: Final = "PythonCodeExecutionTool"
 _USING: Final = frozenset(
     {"run", "arun", "invoke", "ainvoke", "_run", "results", "aresults", "forward", "call", "load"}
 )
@@ -67,11 +68,7 @@ class _Finder:
         self._add_known_calls()
         for tool, agents in self._tools.items():
             self._add_tool(tool, agents)
-        for agent in self._model.agents:
-            if agent.code_execution is not None:
-                trust: Trust = "restricted" if agent.code_execution == "docker" else "privileged"
-                made = self._capability(agent.unit, agent.symbol, "code_exec", agent.site, trust=trust)
-                _join(made.agents, [agent])
+        self._add_execution()
         self._reach()
         self._settle()
 
@@ -142,11 +139,8 @@ class _Finder:
                 continue
             tool = by_site.get(call.site)
             made = self._add_known(name, known, call.site, tool.selected if tool is not None else self._selected(call))
-            agent = self._model.agent_at(call.site)
             for capability in made:
                 self._functions.setdefault(capability, set()).update(_enclosing(call))
-                if agent is not None:
-                    _join(capability.agents, [agent])
         for call, name in used:
             unit = self._project.unit_of(call.module.path)
             for kind in known_tools()[name].kinds:
@@ -198,6 +192,22 @@ class _Finder:
         for capability in made:
             _join(capability.agents, agents)
             _join(capability.tools, [tool])
+
+    def _add_execution(self) -> None:
+        """Agents that run generated code; an executor inside a tool is that tool, with the trust of where it runs."""
+        for agent in self._model.agents:
+            if agent.code_execution is None:
+                continue
+            trust: Trust = "restricted" if agent.code_execution == "docker" else "privileged"
+            tool = next((tool for tool in agent.tools if tool.identity == _EXECUTING_TOOL), None)
+            held = (
+                self._found.get((self._project.unit_of(tool.site.file), _EXECUTING_TOOL, "code_exec")) if tool else None
+            )
+            if held is None:
+                made = self._capability(agent.unit, agent.symbol, "code_exec", agent.site, trust=trust)
+                _join(made.agents, [agent])
+            elif trust == "restricted" and held.agents == [agent]:
+                held.trust = trust
 
     def _reach(self) -> None:
         """Give every capability the agents and steps whose code reaches its function."""

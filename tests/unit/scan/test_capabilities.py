@@ -13,7 +13,7 @@ from stratum_lab.fold.services import services
 from stratum_lab.scan.capabilities import DEFAULT_TRUST, find_capabilities
 from stratum_lab.scan.capabilities_calls import host_of
 from stratum_lab.scan.detect.tools import tools_of
-from stratum_lab.scan.model import Agent, Capability, Confidence, Model, Site, Step
+from stratum_lab.scan.model import Agent, Capability, Confidence, Model, Site, Step, Tool
 from stratum_lab.scan.sensitivity import SENSITIVITY_RANK
 from stratum_lab.scan.source.index import Module, index
 from stratum_lab.scan.source.project import Project
@@ -250,6 +250,18 @@ def test_agents_that_run_code_have_the_capability_with_the_trust_of_where() -> N
     assert [(c.unit, c.symbol, c.trust) for c in model.capabilities] == [
         ("", "a0", "restricted"), ("", "a1", "privileged"), ("other", "a0", "privileged"),
     ]  # fmt: skip
+
+
+def test_an_executor_inside_a_tool_is_that_tool() -> None:
+    p = project(
+        main="from autogen_ext.tools.code_execution import PythonCodeExecutionTool as P\nagent = f([P(make())])"
+    )
+    model = Model()
+    agent = model.add_agent(Agent(Site("main.py", 2), "autogen", "w", "w", code_execution="docker"))
+    (call,) = [c for c, _ in p.calls_to("autogen_ext.*")]
+    agent.hold([Tool("PythonCodeExecutionTool", "CodeExecutor", "class", call.site, call=call)])
+    find_capabilities(p, model)
+    assert [(c.symbol, c.trust) for c in model.capabilities] == [("PythonCodeExecutionTool", "restricted")]
 
 
 @pytest.mark.parametrize(
