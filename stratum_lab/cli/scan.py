@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stdout
-from stratum_lab.errors import EXIT_PROBLEMS, ProblemsFound, UsageError
+from stratum_lab.errors import EXIT_PROBLEMS, UsageError
 from stratum_lab.files import write_whole
 from stratum_lab.observe.logs import clean
 from stratum_lab.ping.attempt import Attempted, run_attempt
@@ -114,10 +114,10 @@ def scan(
         out.print(shown)
     if attempted.ping.scan_status == "failed":
         last = attempted.detail.strip().rpartition("\n")[2]
-        raise ProblemsFound(
-            f"{source} could not be scanned: {attempted.reason or 'unknown reason'}{f' ({last})' if last else ''}",
-            remedy="see the reason; --timeout and the scan.* settings move the limits",
-        )
+        note = f" ({clean(last)})" if last else ""
+        say(f"error: {clean(source)} could not be scanned: {attempted.reason or 'unknown reason'}{note}")
+        say("  fix: see the reason; --timeout and the scan.* settings move the limits")
+        raise typer.Exit(EXIT_PROBLEMS)
     if ci and view is not None:
         _gate(view, accepted)
 
