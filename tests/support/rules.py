@@ -11,20 +11,20 @@ from stratum_lab.scan.rules import evaluate
 from stratum_lab.scan.topology import build
 
 
-def scan_of(model: Model, roots: dict[str, set[str]] | None = None) -> Scan:
+def scan_of(model: Model, imported: dict[str, set[str]] | None = None) -> Scan:
     """A scan of a hand-made model with everything the rules fill in.
 
     Args:
         model: The model.
-        roots: Import roots of its Python files, by path.
+        imported: Dotted names its Python files import, by path.
     """
     model.settle()
     scan = Scan(FileFacts(), model, build(model) if model.agents else None)
-    files = [SimpleNamespace(path=path, roots=found) for path, found in (roots or {}).items()]
+    files = [SimpleNamespace(path=path, imported=found) for path, found in (imported or {}).items()]
     evaluate(scan, SimpleNamespace(modules=files))
     return scan
 
 
-def fired(model: Model, roots: dict[str, set[str]] | None = None) -> dict[str, Finding]:
+def fired(model: Model, imported: dict[str, set[str]] | None = None) -> dict[str, Finding]:
     """Findings of a hand-made model by rule ID."""
-    return {finding.rule: finding for finding in scan_of(model, roots).findings}
+    return {finding.rule: finding for finding in scan_of(model, imported).findings}

@@ -34,13 +34,13 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 
 
 class SourceFile(Protocol):
-    """What rules ask of a Python file: its path and the import roots it uses."""
+    """What rules ask of a Python file: its path and the dotted names it imports."""
 
     @property
     def path(self) -> str: ...
 
     @property
-    def roots(self) -> set[str]: ...
+    def imported(self) -> set[str]: ...
 
 
 class SourceTree(Protocol):

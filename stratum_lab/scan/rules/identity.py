@@ -22,14 +22,16 @@ _PERSONAL = frozenset({"USER", "PERSONAL", "MY"})
     remediation="Give each agent a key of its own, so that use can be told apart and one can be revoked.",
 )
 def shared_key(facts: Facts) -> Iterator[Hit]:
-    """One instance per variable from which at least two agents take their key by explicit reference."""
-    users: dict[str, dict[Agent, Site]] = {}
+    """One instance per variable from which two agents, or code that asks a model, take their key by name."""
+    users: dict[str, dict[Agent | str, Site]] = {}
     for agent in facts.model.agents:
         for name, site in agent.credentials.items():
             users.setdefault(name, {})[agent] = site
+    for use in facts.model.key_uses:
+        users.setdefault(use.name, {}).setdefault(use.scope, use.site)
     for name, found in sorted(users.items()):
         if len(found) > 1:
-            names = tuple(agent_label(agent) for agent in found)
+            names = tuple(agent_label(user) if isinstance(user, Agent) else label(user) for user in found)
             text = f"{', '.join(names)} all take their key from {label(name)}."
             yield Hit(min(found.values()), text, "HIGH", subjects=names)
 

@@ -24,8 +24,12 @@ def one_sdk(facts: Facts) -> Iterator[Hit]:
     if len(slugs) != 1 or facts.model.abstraction:
         return
     (slug,) = slugs
-    sdks = frozenset(table("companies.json")["provider_sdks"].get(slug, ()))
-    importing = {file.path for file in facts.project.modules if sdks & file.roots}
+    sdks: list[str] = table("companies.json")["provider_sdks"].get(slug, [])
+    importing = {
+        file.path
+        for file in facts.project.modules
+        if any(name == sdk or name.startswith(f"{sdk}.") for name in file.imported for sdk in sdks)
+    }
     sites = [use.site for use in facts.model.model_uses if use.slug and use.site.file in importing]
     if sites:
         yield Hit(

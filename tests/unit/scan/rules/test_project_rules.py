@@ -10,6 +10,7 @@ from stratum_lab.scan.model import (
     EnvReference,
     Evaluation,
     Guardrail,
+    KeyUse,
     Learning,
     MemoryStore,
     ModelUse,
@@ -172,6 +173,14 @@ def test_one_key_for_two_agents_is_shared() -> None:
     assert instance.subjects == ("first", "second")
 
 
+def test_code_that_asks_a_model_outside_an_agent_shares_a_key_too() -> None:
+    make = ModelMaker()
+    make.agent("first").credentials["OPENAI_API_KEY"] = make.site()
+    make.model.key_uses.append(KeyUse("OPENAI_API_KEY", make.site(), "scripts/summary.py:main"))
+    (instance,) = fired(make.model)["IDENTITY-001"].instances
+    assert instance.subjects == ("first", "scripts/summary.py:main")
+
+
 def test_an_unnamed_agent_matters_beside_another() -> None:
     make = ModelMaker()
     make.agent("first").identified = False
@@ -206,7 +215,7 @@ def test_a_direct_sdk_needs_its_import_in_the_file_that_names_the_model() -> Non
     make.agent("any")
     make.model.model_uses.append(ModelUse("openai", "gpt-4o", make.site()))
     assert "PORTABILITY-001" not in fired(make.model, {"app.py": {"crewai"}, "other.py": {"openai"}})
-    assert "PORTABILITY-001" in fired(make.model, {"app.py": {"openai"}})
+    assert "PORTABILITY-001" in fired(make.model, {"app.py": {"openai.OpenAI"}})
     make.model.abstraction = True
     assert "PORTABILITY-001" not in fired(make.model, {"app.py": {"openai"}})
 
@@ -228,6 +237,14 @@ def test_filters_of_one_vendor(vendors: tuple[str, ...], fires: bool) -> None:
         Guardrail(make.site(), "output_filter", "generic", targets=[agent], vendor=vendor) for vendor in vendors
     ]
     assert ("PORTABILITY-002" in fired(make.model)) is fires
+
+
+def test_a_framework_under_the_providers_namespace_is_not_its_sdk() -> None:
+    make = ModelMaker()
+    make.agent("any")
+    make.model.model_uses.append(ModelUse("google", "gemini-2.0-flash", make.site()))
+    assert "PORTABILITY-001" not in fired(make.model, {"app.py": {"google.adk.agents.LlmAgent"}})
+    assert "PORTABILITY-001" in fired(make.model, {"app.py": {"google.genai"}})
 
 
 def test_hosted_agents_env_files_and_secrets_fire_at_their_place() -> None:
