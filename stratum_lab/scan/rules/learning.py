@@ -119,7 +119,7 @@ def feedback_loop(facts: Facts) -> Iterator[Hit]:
 def endless_memory(facts: Facts) -> Iterator[Hit]:
     """One instance per collection and crew created without scope or expiry; a conversation's buffer is none."""
     for store in facts.model.stores:
-        if store.kind == "conversation_memory" or bounded(store):
+        if store.kind == "conversation_memory" or not store.constructed or bounded(store):
             continue
         text = f"{_name(store)} is created without expiry, size limit or namespace."
         for crew in crews_of(accesses(store), facts):
