@@ -72,7 +72,7 @@ def family_of(framework: str) -> str:
 def normal_name(name: str, limit: int | None = MAX_NAME) -> str:
     """The form in which names are compared."""
     text = _SPACE.sub(" ", unicodedata.normalize("NFC", name).strip())
-    return text.replace(":", "_").casefold()[:limit]
+    return text.replace(":", "_").casefold()[:limit].rstrip()
 
 
 def node_key(node_id: str, node_type: str, *, name: str | None = None, service: str | None = None) -> NodeKey:

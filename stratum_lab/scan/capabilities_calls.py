@@ -20,6 +20,7 @@ DESTRUCTIVE_SQL: Final = re.compile(
     r"\b(DELETE\s+FROM|DROP\s+(TABLE|DATABASE|SCHEMA|VIEW|INDEX|COLLECTION)|TRUNCATE\s+(TABLE\s+)?\w)", re.IGNORECASE
 )
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]+)", re.IGNORECASE)
+_LONGEST_HOST: Final = 253
 _CHANNELS: Final = {"slack": "slack", "email": "email", "sms": "sms", "discord": "discord", "telegram": "telegram"}
 _SECOND_IS_URL: Final = frozenset({"request", "stream"})
 _GOOGLE: Final = "googleapiclient.discovery.build"
@@ -64,7 +65,8 @@ def destructive_texts(project: Project) -> Iterator[Function]:
 def host_of(address: str) -> str:
     """Host of an address that spells it; "" when it has none or a placeholder in it."""
     found = _HOST.match(address.strip())
-    return "" if found is None or "{" in found[1] or "%" in found[1] else found[1].casefold()
+    spelled = found is not None and len(found[1]) <= _LONGEST_HOST and "{" not in found[1] and "%" not in found[1]
+    return found[1].casefold() if found is not None and spelled else ""
 
 
 class _Judge:

@@ -11,6 +11,8 @@ from stratum_lab.scan.model import Agent, Capability, GroupChat, Model, Site, St
 from stratum_lab.scan.topology import Edges
 
 PACKAGE = "stratum-lab"
+MAX_TEXT = 500
+"""Characters of a name or group that are published; names with placeholders are matched in full."""
 
 
 def structural_graph(model: Model, topology: Topology | None, repo_id: str, commit: str | None) -> StructuralGraph:
@@ -62,11 +64,11 @@ def _groups(model: Model) -> dict[_Grouped, list[str]]:
         if crew.chat is not None:
             members.append(crew.chat)
         for member in members:
-            groups.setdefault(member, {})[crew.name] = None
+            groups.setdefault(member, {})[crew.name[:MAX_TEXT]] = None
     for link in model.links:
         for end in (link.source, link.target):
             if isinstance(end, Step) and link.crew is not None:
-                groups.setdefault(end, {})[link.crew.name] = None
+                groups.setdefault(end, {})[link.crew.name[:MAX_TEXT]] = None
     return {thing: list(names) for thing, names in groups.items()}
 
 
@@ -81,7 +83,7 @@ def _published(node: Node, groups: dict[_Grouped, list[str]]) -> GraphNode:
     return GraphNode(
         node_id=node.node_id,
         node_type=node.node_type,
-        name=name,
+        name=name[:MAX_TEXT],
         file=node.file,
         line=node.line,
         places=_places(places, node.file, node.line),
@@ -95,7 +97,12 @@ def _plain(
 ) -> GraphNode:
     site = thing.site
     return GraphNode(
-        node_id=node_id, node_type=node_type, name=name, file=site.file, line=site.line, groups=groups.get(thing, [])
+        node_id=node_id,
+        node_type=node_type,
+        name=name[:MAX_TEXT],
+        file=site.file,
+        line=site.line,
+        groups=groups.get(thing, []),
     )
 
 

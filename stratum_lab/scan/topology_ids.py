@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from stratum_lab.fold.join import MAX_NAME
 from stratum_lab.scan.model import Agent, Capability, GroupChat, Guardrail, McpServer, Model, Site, Step, Tool
 from stratum_lab.scan.tables.known_tools import registered_name
 
@@ -14,8 +15,11 @@ _SPACE = re.compile(r"\s+")
 
 
 def node_name(text: str) -> str:
-    """A name as ids carry it: NFC, trimmed, runs of whitespace made one space, `:` made `_`."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFC", text).strip()).replace(":", "_")
+    """A name as ids carry it: NFC, trimmed, runs of whitespace made one space, `:` made `_`.
+
+    No more of it than join keys compare, so that a hostile name does not come back in every edge.
+    """
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", text).strip()).replace(":", "_")[:MAX_NAME].rstrip()
 
 
 def node_id(framework: str, name: str, site: Site | None = None) -> str:
