@@ -16,6 +16,7 @@ from stratum_lab.cli.main import GROUPS, app
 from stratum_lab.contract.lock import locked
 from stratum_lab.contract.topics import CATALOGUE, DAY_MS, FOR_EVER
 from stratum_lab.errors import EXIT_OK, EXIT_PROBLEMS
+from stratum_lab.ping.docs import ping_page
 from stratum_lab.scan.rules import rules
 from stratum_lab.scan.rules.consolidate import gated, risks
 from stratum_lab.scan.rules.facts import table
@@ -77,6 +78,8 @@ def _type(schema: Any) -> str:
     if isinstance(schema, dict):
         if schema["type"] == "array":
             return f"array of {_type(schema['items'])}"
+        if schema["type"] == "map":
+            return f"map of {_type(schema['values'])}"
         if "logicalType" in schema:
             return str(schema["logicalType"])
         return _type(schema.get("name", schema["type"]))
@@ -92,8 +95,8 @@ def _nested(schema: Any) -> Iterator[Any]:
             yield schema
             for field in schema["fields"]:
                 yield from _nested(field["type"])
-        elif "items" in schema:
-            yield from _nested(schema["items"])
+        elif "items" in schema or "values" in schema:
+            yield from _nested(schema["items"] if "items" in schema else schema["values"])
 
 
 def events_page() -> str:
@@ -191,10 +194,16 @@ def rules_page() -> str:
     return "\n".join(out) + "\n"
 
 
+def ping_reference() -> str:
+    """docs/ping.md."""
+    return f"{GENERATED}\n{ping_page()}"
+
+
 PAGES = {
     "docs/cli.md": cli_page,
     "docs/events.md": events_page,
     "docs/settings.md": settings_page,
+    "docs/ping.md": ping_reference,
     "docs/rules.md": rules_page,
 }
 

@@ -22,17 +22,40 @@ import duckdb
 import fastavro
 
 from stratum_lab.contract.codec import Codec
-from stratum_lab.contract.events import BehavioralRecord, CountedRun, EventBatch, RunFinished
+from stratum_lab.contract.events import (
+    BehavioralRecord,
+    CountedRun,
+    EventBatch,
+    Message,
+    Ping,
+    RepoIdentity,
+    RunFinished,
+    ScanStatus,
+    StructuralGraph,
+)
 from stratum_lab.contract.events.batch import BatchBuilder
 from stratum_lab.contract.events.lines import Event, parse_line
 from stratum_lab.contract.ids import repo_id
-from stratum_lab.contract.topics import RAW_TOPICS, REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, full_name
+from stratum_lab.contract.topics import (
+    RAW_TOPICS,
+    REPO_RECORDS,
+    REPO_TOPOLOGY,
+    RUN_EVENTS,
+    RUN_STATUS,
+    SCAN_GRAPHS,
+    SCAN_IDENTITIES,
+    SCAN_PINGS,
+    SCAN_STATUS,
+    full_name,
+)
 from stratum_lab.fold import Folder, canonical_json
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import read_topic, watermarks
 from stratum_lab.kafka.topics import committed
 from stratum_lab.settings import Settings
 from tests.support.kafka import wait_for
+from tests.support.messages import examples
+from tests.support.pings import first_scan
 
 RUNS = Path(__file__).parents[1] / "fixtures" / "runs"
 CAUGHT_UP_S = 90.0
@@ -105,14 +128,35 @@ def records_of(runs: list[Recorded]) -> list[BehavioralRecord]:
 
 
 def publish(settings: Settings, runs: list[Recorded], records: list[BehavioralRecord] = []) -> None:  # noqa: B006
-    """Put runs and records into the log."""
+    """Put runs, what a scan of their repositories leaves, and records into the log."""
     with Producer(settings) as producer:
         for run in runs:
             for b in run.batches:
                 producer.send(RUN_EVENTS, b.repo_id, b)
             producer.send(RUN_STATUS, run.finished.repo_id, run.finished)
+            for topic, key, message in scan_messages(run.finished.repo_id):
+                producer.send(topic, key, message)
         for r in records:
             producer.send(REPO_RECORDS, r.repo_id, r)
+
+
+def scan_messages(repo: str) -> list[tuple[str, str, Message]]:
+    """What one scan of a repository leaves: topic, key, message."""
+    scan_id, repo_hash = repo[:8], repo + "0000"
+    made = examples()
+    status, graph, identity = made["ScanStatus"], made["StructuralGraph"], made["RepoIdentity"]
+    assert isinstance(status, ScanStatus)
+    assert isinstance(graph, StructuralGraph)
+    assert isinstance(identity, RepoIdentity)
+    ids = {"repo_id": repo, "scan_id": scan_id, "repo_hash": repo_hash}
+    done = status.model_copy(update={**ids, "job_id": repo + "ffff"})
+    return [
+        (SCAN_STATUS, repo, done.model_copy(update={"state": "queued", "status": None})),
+        (SCAN_GRAPHS, repo, graph.model_copy(update={"repo_id": repo})),
+        (SCAN_IDENTITIES, repo, identity.model_copy(update=ids)),
+        (SCAN_PINGS, repo_hash, Ping.from_json(first_scan() | {"scan_id": scan_id, "repo_hash": repo_hash})),
+        (SCAN_STATUS, repo, done),
+    ]
 
 
 def poison(settings: Settings, topic: str, seed: int) -> int:
@@ -237,7 +281,17 @@ def _warehouse_contents(settings: Settings) -> Any:
         runs = con.execute("SELECT repo_id, run_number, attempt, state, events_stored, status FROM runs").fetchall()
         records = con.execute("SELECT repo_id, record FROM records").fetchall()
         offsets = con.execute("SELECT topic, partition, next_offset FROM sink_offsets").fetchall()
-    return sorted(events), sorted(runs), sorted(records), sorted(offsets)
+        scans = [
+            sorted(con.execute(query).fetchall())
+            for query in (
+                "SELECT scan_id, original FROM pings",
+                "SELECT scan_id, count(*) FROM ping_findings GROUP BY scan_id",
+                "SELECT repo_id, nodes[1].name FROM graphs",
+                "SELECT repo_id, repo_hash FROM private.identities",
+                "SELECT job_id, state FROM private.scan_status",
+            )
+        ]
+    return sorted(events), sorted(runs), sorted(records), scans, sorted(offsets)
 
 
 def _warehouse_expected(settings: Settings) -> Any:
@@ -246,8 +300,9 @@ def _warehouse_expected(settings: Settings) -> Any:
     seqs: dict[tuple[Any, ...], int] = {}
     runs: dict[tuple[Any, ...], str] = {}
     records: dict[str, str] = {}
+    scans: list[set[tuple[Any, ...]]] = [set() for _ in range(5)]
     offsets: dict[tuple[str, int], int] = {}
-    for topic in (RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY):
+    for topic in WAREHOUSE.topics:
         for m in read_topic(settings, topic):
             offsets[m.topic, m.partition] = m.offset + 1
             message = codec.decode(m.value, m.headers)
@@ -260,9 +315,19 @@ def _warehouse_expected(settings: Settings) -> Any:
                 seqs[message.repo_id, message.run_number, message.attempt] = message.event_count
             elif isinstance(message, BehavioralRecord):
                 records[message.repo_id] = message.record
+            elif isinstance(message, Ping):
+                text = json.dumps(message.to_json(), ensure_ascii=False, separators=(",", ":"))
+                scans[0].add((message.scan_id, text))
+                scans[1].add((message.scan_id, len(message.finding_rules or [])))
+            elif isinstance(message, StructuralGraph):
+                scans[2].add((message.repo_id, message.nodes[0].name))
+            elif isinstance(message, RepoIdentity):
+                scans[3].add((message.repo_id, message.repo_hash))
+            elif isinstance(message, ScanStatus):
+                scans[4].add((message.job_id, message.state))
     ends = sorted((*where, offset) for where, offset in offsets.items())
     rows = sorted((*key, "finished", seqs[key], status) for key, status in runs.items())
-    return sorted(events), rows, sorted(records.items()), ends
+    return sorted(events), rows, sorted(records.items()), list(map(sorted, scans)), ends
 
 
 def records_dir(settings: Settings) -> Path:
@@ -307,7 +372,16 @@ def raw_log(settings: Settings) -> dict[tuple[str, int], list[Any]]:
 
 WAREHOUSE = SinkCase(
     "warehouse",
-    (RUN_EVENTS, RUN_STATUS, REPO_RECORDS, REPO_TOPOLOGY),
+    (
+        RUN_EVENTS,
+        RUN_STATUS,
+        REPO_RECORDS,
+        REPO_TOPOLOGY,
+        SCAN_PINGS,
+        SCAN_STATUS,
+        SCAN_GRAPHS,
+        SCAN_IDENTITIES,
+    ),
     lambda _: [],
     _warehouse_contents,
     _warehouse_expected,

@@ -17,8 +17,17 @@ from producers.replay import Options, ReplaySummary, replay
 from producers.replay_warehouse import WarehouseTarget
 from stratum_lab.cli.main import app
 from stratum_lab.contract.codec import FP_HEADER, Codec
-from stratum_lab.contract.events import BehavioralRecord, EventBatch, TopologyMetrics
-from stratum_lab.contract.topics import REPO_RECORDS, REPO_TOPOLOGY, RUN_EVENTS, RUN_STATUS, full_name
+from stratum_lab.contract.events import BehavioralRecord, EventBatch, PingDocument, TopologyMetrics
+from stratum_lab.contract.topics import (
+    REPO_RECORDS,
+    REPO_TOPOLOGY,
+    RUN_EVENTS,
+    RUN_STATUS,
+    SCAN_GRAPHS,
+    SCAN_IDENTITIES,
+    SCAN_PINGS,
+    full_name,
+)
 from stratum_lab.errors import BrokerUnavailable, UsageError
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import RawMessage, read_ranges, read_topic, watermarks
@@ -26,6 +35,9 @@ from stratum_lab.kafka.topics import ensure_topics
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import open_warehouse
 from tests.support.recorded import RUNS, RUNS_OTHER
+from tests.support.sinks import scan_messages
+
+PINGS = Path(__file__).parents[2] / "fixtures" / "pings"
 
 pytestmark = pytest.mark.integration
 
@@ -207,6 +219,36 @@ def test_a_new_warehouse_holds_every_event_once_and_every_record(
         assert warehouse.sql("SELECT count(*) FROM topology").rows() == [(22,)]
     with pytest.raises(UsageError, match="there already"):
         replayed(kafka_settings, target="warehouse", warehouse=file)
+
+
+def test_a_new_warehouse_holds_what_scans_left(kafka_settings: Settings, tmp_path: Path) -> None:
+    left = [m for n in range(5) for m in scan_messages(f"{n}" * 12)]
+    text = (PINGS / "schema1.json").read_text(encoding="utf-8")
+    with Producer(kafka_settings) as producer:
+        for topic, key, message in [*left, *left]:
+            producer.send(topic, key, message)
+        producer.send(SCAN_PINGS, "k", PingDocument(scan_id="1a2b3c4d", schema_id=1, body=text))
+        producer.send(SCAN_PINGS, "k", PingDocument(scan_id="1a2b3c4e", schema_id=1, body="no ping"))
+        producer.flush()
+        for topic in (SCAN_GRAPHS, SCAN_IDENTITIES):
+            full = full_name(kafka_settings.kafka.topic_prefix, topic)
+            for m in everything(kafka_settings, full):
+                if m.key == b"4" * 12:
+                    producer.send_raw(full, "4" * 12, None, [], partition=m.partition)
+                    break
+    file = tmp_path / "warehouse.duckdb"
+    summary = replayed(kafka_settings, target="warehouse", warehouse=file)
+    assert summary.total.poison == {"invalid": 1}
+    at = kafka_settings.model_copy(update={"warehouse": kafka_settings.warehouse.model_copy(update={"path": file})})
+    with open_warehouse(at) as warehouse:
+        assert warehouse.sql("SELECT count(*) FROM pings").rows() == [(6,)]
+        assert warehouse.sql("SELECT original FROM pings WHERE schema_id = 1").rows() == [(text,)]
+        assert warehouse.sql("SELECT count(*) FROM graphs").rows() == [(4,)]
+        assert warehouse.sql("SELECT count(*) FROM private.identities").rows() == [(4,)]
+        assert warehouse.sql("SELECT state, count(*) FROM private.scan_status GROUP BY 1 ORDER BY 1").rows() == [
+            ("done", 5),
+            ("queued", 5),
+        ]
 
 
 def test_a_replay_that_fails_leaves_no_warehouse(

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stratum_lab.cli.main import app
+from stratum_lab.contract.topics import RAW_TOPICS
 from stratum_lab.settings import Settings
 from tests.support import sinks
 from tests.support.sinks import ARCHIVE, WAREHOUSE
@@ -67,7 +68,7 @@ def test_an_archive_is_listed_and_not_restored_over_itself(filled: Settings) -> 
     code, out, _ = run("archive", "list", "--json")
     rows = json.loads(out)["partitions"]
     assert code == 0
-    assert {r["topic"] for r in rows} == {"run.events", "run.status"}
+    assert {r["topic"] for r in rows} == set(RAW_TOPICS)
     code, _, err = run("archive", "restore")
     assert code == 2
     assert "--append" in err
