@@ -119,17 +119,18 @@ def code_on_host(facts: Facts) -> Iterator[Hit]:
     The specification's condition has no way out; a container (trust restricted) or a human approval is taken as one,
     because they are the fixes it names.
     """
-    text = "{} can execute code through {} without an approval or a container around it."
+    text = "{} can execute code{} without an approval or a container around it."
     seen: set[Agent] = set()
     for capability in facts.reachable("code_exec"):
         seen.update(capability.agents)
         if capability.trust != "privileged":
             continue
         free = [agent for agent in capability.agents if not facts.covered(capability, agent, "hitl")]
+        name = capability_label(capability)
         for crew, agents in facts.owners(free):
             yield Hit(
                 site_of(capability, agents),
-                text.format(labels_of(agents), capability_label(capability)),
+                text.format(labels_of(agents), f" through {name}" if name not in map(agent_label, agents) else ""),
                 "HIGH",
                 crew,
                 capability.confidence,
@@ -138,7 +139,7 @@ def code_on_host(facts: Facts) -> Iterator[Hit]:
     for agent in facts.model.agents:
         if agent.code_execution == "local" and agent not in seen and not facts.guarded(agent, "hitl"):
             for crew, _ in facts.owners([agent]):
-                what = text.format(agent_label(agent), "its configuration")
+                what = text.format(agent_label(agent), " by its configuration")
                 yield Hit(agent.site, what, "HIGH", crew, agent.confidence, (agent_label(agent),))
 
 

@@ -96,8 +96,10 @@ def labels_of(agents: Iterable[Agent]) -> str:
 
 
 def agent_label(agent: Agent) -> str:
-    """What a developer knows an agent by."""
-    return label(agent.name or agent.symbol)
+    """What a developer knows an agent by; an anonymous one by its place."""
+    if agent.identified or ":" not in agent.symbol:
+        return label(agent.name or agent.symbol)
+    return f"agent at {label(agent.symbol)}"
 
 
 def capability_label(capability: Capability) -> str:

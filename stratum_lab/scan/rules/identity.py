@@ -53,7 +53,7 @@ def nameless(facts: Facts) -> Iterator[Hit]:
     for agent in facts.model.agents:
         if not agent.identified:
             for crew, _ in facts.owners([agent]):
-                text = f"The agent {agent_label(agent)} has no explicit name, role or id."
+                text = f"{agent_label(agent)} has no explicit name, role or id."
                 yield Hit(agent.site, text, "MEDIUM", crew, subjects=(label(agent.symbol),))
 
 

@@ -465,7 +465,7 @@ def test_density_is_the_exact_statistic_rounded_half_up(sizes: list[int]) -> Non
     assert density is not None
     mean = Fraction(sum(sizes), len(sizes))
     variance = sum((size - mean) ** 2 for size in sizes) / len(sizes)
-    assert abs(density.mean - mean) <= Fraction(1, 200)
+    assert -Fraction(1, 200) < Fraction(str(density.mean)) - mean <= Fraction(1, 200)
     assert (density.max, density.min) == (max(sizes), min(sizes))
     # k/100 is the rounded root exactly when (k - 1/2)/100 <= root < (k + 1/2)/100.
     k = round(density.stddev * 100)

@@ -25,6 +25,7 @@ def test_classes_are_those_of_the_catalogue() -> None:
     assert Counter(found.rule_class for found in rules()) == {"architecture": 18, "operational": 10, "hygiene": 14}
 
 
+@pytest.mark.check("V7")
 def test_every_id_has_a_title_of_its_own_and_every_rule_a_remediation() -> None:
     titles = [found.title_of(rank) for found in rules() for rank in range(len(found.ids))]
     assert all(titles)

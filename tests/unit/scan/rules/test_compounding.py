@@ -161,6 +161,7 @@ def test_shared_tools_rank_by_holders_then_sinks_then_name_and_a_fourth_only_cou
     assert found["STRATUM-CR05"].instances[0].crew is crew
 
 
+@pytest.mark.check("V5", "V7")
 def test_blast_radius_speaks_of_the_crew_and_not_of_the_repository() -> None:
     make = ModelMaker()
     for _ in range(7):

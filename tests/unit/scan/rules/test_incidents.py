@@ -25,6 +25,7 @@ def reads_and_sends(make: ModelMaker, service: str) -> Agent:
     return agent
 
 
+@pytest.mark.check("V7")
 def test_a_mailbox_that_reaches_the_web_is_a_full_match_and_cited_by_its_own_rule_only() -> None:
     make = ModelMaker()
     reads_and_sends(make, "gmail")

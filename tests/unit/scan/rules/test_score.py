@@ -23,6 +23,7 @@ def finding(rule: str, severity: Severity, adjusted: Severity | None = None, *cr
     )
 
 
+@pytest.mark.check("M6", "M18")
 def test_the_worked_example_scores_37() -> None:
     assert score_of(["CRITICAL", "HIGH", "HIGH", "HIGH", "MEDIUM", "MEDIUM"]) == 37
 
