@@ -115,12 +115,11 @@ class Edges:
         Args:
             published: Keep steps and chats as ends, and leave out what replaces them.
         """
-        found: dict[tuple[str, str, str], Edge] = {}
-        for edge in (*self._of_capabilities(), *self._between_agents(published), *self.controls.edges):
-            key = (edge.source, edge.target, edge.edge_type)
-            if edge.source != edge.target and (key not in found or found[key].flow_link):
-                found[key] = edge
-        return sorted(found.values())
+        edges = (*self._of_capabilities(), *self._between_agents(published), *self.controls.edges)
+        found = {edge for edge in edges if edge.source != edge.target}
+        # Where a flow repeats an edge of a crew, the crew's edge stands.
+        repeated = {edge for edge in found if edge.flow_link and edge._replace(flow_link=False) in found}
+        return sorted(found - repeated)
 
     def flow(self) -> Flow:
         """Readers, senders and routes, for the search of data paths."""
