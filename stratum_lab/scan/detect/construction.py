@@ -10,6 +10,7 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from stratum_lab.scan.detect.guard import keyword_guardrails
 from stratum_lab.scan.detect.teams import agent_of, is_inline
 from stratum_lab.scan.model import Agent, Crew, Model, Site
 from stratum_lab.scan.source.project import matches_origin
@@ -188,16 +189,20 @@ def add_crew(
     return crew
 
 
-def mark_runs(project: Project, crews: Iterable[Crew], methods: Collection[str]) -> None:
-    """Mark the crews on which one of these methods is called."""
+def mark_runs(project: Project, model: Model, crews: Iterable[Crew], methods: Collection[str]) -> None:
+    """Mark the crews on which one of these methods is called; limits given to the call cover the crew."""
     by_site: dict[Site, Crew] = {crew.site: crew for crew in crews}
     for module in project.modules if by_site else ():
         for call in module.calls:
             func = call.node.func
-            if isinstance(func, ast.Attribute) and func.attr in methods:
-                for made in project.resolver.resolve(func.value, call.scope).calls:
-                    if made.site in by_site:
-                        by_site[made.site].run = True
+            if not isinstance(func, ast.Attribute) or func.attr not in methods:
+                continue
+            for made in project.resolver.resolve(func.value, call.scope).calls:
+                crew = by_site.get(made.site)
+                if crew is not None:
+                    crew.run = True
+                    if not module.excluded:
+                        keyword_guardrails(call, project, model, crew.framework, [crew])
 
 
 def _is_none(expr: ast.expr) -> bool:

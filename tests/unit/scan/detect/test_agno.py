@@ -77,3 +77,42 @@ def test_same_names_in_two_files_are_two_agents_and_a_team_that_holds_itself_end
     model = run(project({"one.py": body, "two.py": body}), agno)
     assert [(agent.name, agent.site.file) for agent in model.agents] == [("Same", "one.py"), ("Same", "two.py")]
     assert all(len(crew.members) == 1 for crew in model.crews)
+
+
+def test_members_and_tools_that_are_added_on_conditions_count() -> None:
+    model = run(
+        project(
+            main="""
+            from typing import List
+            from agno.agent import Agent
+            from agno.team import Team
+            from agno.tools.shell import ShellTools
+            from agno.workflow import Workflow
+
+            def get_team(shell: bool = False, writer: bool = True) -> Team:
+                members: List[Agent] = []
+                tools = []
+                if shell:
+                    tools.append(ShellTools())
+                    one: Agent = Agent(name="Shell", tools=tools)
+                    members.append(one)
+                if writer:
+                    members.append(Agent(name="Writer"))
+                team = Team(name="OS", mode="coordinate", members=members)
+                return team
+
+            class Blog(Workflow):
+                searcher: Agent = Agent(name="Searcher")
+
+                def run(self, topic):
+                    return self.searcher.run(topic)
+            """
+        ),
+        agno,
+    )
+    assert agents(model) == {
+        "Shell": ("main.py", ["ShellTools"]),
+        "Writer": ("main.py", []),
+        "Searcher": ("main.py", []),
+    }
+    assert crews(model) == {"OS": ("hierarchical", ["Shell", "Writer"])}

@@ -102,3 +102,49 @@ def test_a_workflow_held_as_a_tool_is_delegation_to_its_first_agent() -> None:
 def test_poetry_gives_the_version() -> None:
     model = _travel()
     assert (model.frameworks, model.framework_versions) == ({"Google ADK": 4}, {"Google ADK": "1.2.0"})
+
+
+def test_sub_agents_are_found_through_the_packages_that_hand_them_on() -> None:
+    model = run(
+        project(
+            {
+                "agent/__init__.py": "",
+                "agent/sub/__init__.py": "from .one.agent import root_agent as first\nfrom .two import second",
+                "agent/sub/one/__init__.py": "from . import agent",
+                "agent/sub/one/agent.py": "from google.adk import Agent\nroot_agent = Agent(name='one')",
+                "agent/sub/two.py": "import google.adk.agents as a\nsecond = a.LlmAgent(name='two')",
+                "agent/agent.py": """
+                    from google.adk.agents import SequentialAgent
+                    from agent.sub import first, second
+                    from .sub.one.agent import root_agent as again
+                    root_agent = SequentialAgent(name="root", sub_agents=[first, second, again])
+                    """,
+            }
+        ),
+        google_adk,
+    )
+    assert crews(model) == {"root": ("sequential", ["one", "two"])}
+    assert links(model) == {("one", "feeds_into", "two", "root"), ("two", "feeds_into", "one", "root")}
+
+
+def test_an_orchestrator_of_its_own_that_asks_no_model_is_neither_agent_nor_crew() -> None:
+    model = run(
+        project(
+            main="""
+            from google.adk.agents import BaseAgent, LlmAgent
+            doctor = LlmAgent(name="doctor")
+
+            class Anamnesis(BaseAgent):
+                def __init__(self, **kwargs):
+                    super().__init__(name="anamnesis", sub_agents=[doctor], **kwargs)
+
+                async def _run_async_impl(self, ctx):
+                    async for event in doctor.run_async(ctx):
+                        yield event
+
+            root_agent = Anamnesis()
+            """
+        ),
+        google_adk,
+    )
+    assert (list(agents(model)), crews(model)) == (["doctor"], {})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from stratum_lab.scan.detect import frameworks, llama_index
 from stratum_lab.scan.model import Model
-from tests.support.detected import agents, crews, detected, guardrails, links
+from tests.support.detected import agents, crews, detected, guardrails, links, run
+from tests.support.projects import project
 
 
 def _desk() -> Model:
@@ -51,3 +52,37 @@ def test_iteration_limits_cover_the_agent_and_the_lowest_bound_is_the_version() 
     model = _desk()
     assert guardrails(model) == [("examples/single.py", 16, "rate_limit", ["agent react"])]
     assert (model.frameworks, model.framework_versions) == ({"LlamaIndex": 3}, {"LlamaIndex": "0.12.5"})
+
+
+def test_agents_in_attributes_with_methods_as_tools_and_a_limit_on_the_run() -> None:
+    model = run(
+        project(
+            {
+                "tools.py": """
+                    class Tools:
+                        def search(self, query):
+                            return query
+                    """,
+                "main.py": """
+                    from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+                    from tools import Tools
+
+                    class Desk:
+                        def __init__(self):
+                            self.tool = Tools()
+                            self.first = FunctionAgent(name="First", can_handoff_to=["Second"])
+                            self.second = FunctionAgent(name="Second", tools=[self.tool.search])
+                            self.flow = AgentWorkflow(agents=[self.first, self.second], root_agent=self.first.name)
+
+                        async def ask(self, question):
+                            return await self.flow.run(user_msg=question, max_iterations=20)
+                    """,
+            }
+        ),
+        llama_index,
+    )
+    assert agents(model) == {"First": ("main.py", []), "Second": ("main.py", ["Tools.search"])}
+    assert crews(model) == {"flow": ("handoff", ["First", "Second"])}
+    assert links(model) == {("First", "delegates_to", "Second", "flow")}
+    assert guardrails(model) == [("main.py", 13, "rate_limit", ["crew flow"])]
+    assert [(crew.run, crew.rate_limited) for crew in model.crews] == [(True, True)]

@@ -80,3 +80,42 @@ def test_an_executor_object_of_a_container_is_a_sandbox_and_unknown_managed_agen
     )
     assert [agent.code_execution for agent in model.agents] == ["docker", "local"]
     assert [crew.unknown_members for crew in model.crews] == [1]
+
+
+def test_a_factory_called_in_a_comprehension_is_one_agent_and_a_subclass_brings_its_own_team() -> None:
+    model = run(
+        project(
+            main="""
+            from smolagents import CodeAgent, ToolCallingAgent, tool
+
+            @tool
+            def status() -> str:
+                return "ok"
+
+            def build(role, model):
+                return ToolCallingAgent(tools=[status], model=model, name=role)
+
+            def bundle(model):
+                managed = tuple(build(role, model) for role in ("a", "b"))
+                return CodeAgent(tools=[], model=model, managed_agents=list(managed))
+
+            class Manager(CodeAgent):
+                def __init__(self, model, **kwargs):
+                    analyst = ToolCallingAgent(tools=[], model=model, name="analyst")
+                    super().__init__(tools=[status], model=model, managed_agents=[analyst], name="manager", **kwargs)
+
+            manager = Manager(None)
+            """
+        ),
+        smolagents,
+    )
+    assert [(agent.symbol, [tool.identity for tool in agent.tools]) for agent in model.agents] == [
+        ("build", ["status"]),
+        ("bundle", []),
+        ("analyst", []),
+        ("manager", ["status"]),
+    ]
+    assert [[agent.symbol for agent in crew.members] for crew in model.crews] == [
+        ["bundle", "build"],
+        ["manager", "analyst"],
+    ]
