@@ -95,9 +95,9 @@ class _Fetch:
         self.root.mkdir()
         self._must(self.git("init", "--quiet", "--template=", ".", folder=self.root))
         fetched = self._fetch(commit or "HEAD", self.root)
-        if fetched.code and commit is None and _reason(fetched.err) == "no_such_commit" and self._is_empty():
+        if fetched.code and commit is None and reason_of(fetched.err) == "no_such_commit" and self._is_empty():
             return Checkout(self.root, None)
-        if fetched.code and commit and _SHORT_SHA.match(commit) and _reason(fetched.err) == "no_such_commit":
+        if fetched.code and commit and _SHORT_SHA.match(commit) and reason_of(fetched.err) == "no_such_commit":
             fetched = self._fetch(self._whole_name(commit), self.root)
         self._must(fetched)
         self._must(
@@ -139,10 +139,11 @@ class _Fetch:
             return
         if "no space left" in ended.err.lower():
             raise DestinationFull("there is no room left for a clone", remedy="make room on the scratch disk")
-        reason = _reason(ended.err) or otherwise
+        reason = reason_of(ended.err) or otherwise
         raise fetch_error(reason, f"git could not fetch the repository ({reason}, exit code {ended.code})")
 
 
-def _reason(said: str) -> Reason | None:
+def reason_of(said: str) -> Reason | None:
+    """What git's own words, in English, say of the cause; None when they say nothing known."""
     low = said.lower()
     return next((reason for reason, words in _SAID if any(word in low for word in words)), None)

@@ -10,6 +10,7 @@ import pytest
 
 from stratum_lab.errors import Transient
 from stratum_lab.scan.fetch import FetchError, fetch
+from stratum_lab.scan.fetch.git import reason_of
 from stratum_lab.scan.source.limits import DEFAULT
 from stratum_lab.scan.source.read import repo_hash
 from stratum_lab.scan.source.walk import walk
@@ -136,3 +137,23 @@ def test_a_folder_is_read_in_place_and_nothing_is_written(tmp_path: Path, scratc
     fetched = fetch(str(tmp_path / "repo"), scratch, LIMITS)
     assert (fetched.root, fetched.commit) == (tmp_path / "repo", None)
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("fatal: could not read Username for 'https://host': terminal prompts disabled", "auth"),
+        ("fatal: Authentication failed for 'https://host/a/b/'", "auth"),
+        ("git@host: Permission denied (publickey).\nfatal: Could not read from remote repository.", "auth"),
+        ("Host key verification failed.\nfatal: Could not read from remote repository.", "auth"),
+        ("remote: Repository not found.\nfatal: repository 'https://host/a/b/' not found", "not_found"),
+        ("fatal: '/x' does not appear to be a git repository", "not_found"),
+        ("fatal: couldn't find remote ref v9", "no_such_commit"),
+        ("fatal: remote error: upload-pack: not our ref " + "f" * 40, "no_such_commit"),
+        ("fatal: transport 'file' not allowed", "unsupported"),
+        ("fatal: unable to access 'https://host/': Could not resolve host: host", None),
+        ("ssh: connect to host x port 22: Connection refused\nfatal: Could not read from remote repository.", None),
+    ],
+)
+def test_what_git_says_is_understood(said: str, reason: str | None) -> None:
+    assert reason_of(said) == reason
