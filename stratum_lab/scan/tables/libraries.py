@@ -167,6 +167,7 @@ LIBRARIES: Final[dict[str, Library]] = {
     "langchain_community.vectorstores": _VECTORS,
     "langchain_core.vectorstores": _VECTORS,
     "llama_index.vector_stores": _VECTORS,
+    "llama_index.core": _library("vector_store", read=r"(as_query_engine|as_retriever|as_chat_engine|query|retrieve)$"),
     "stripe": _PAY,
     "paypalrestsdk": _PAY,
     "square": _PAY,

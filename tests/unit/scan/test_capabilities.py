@@ -66,6 +66,7 @@ def kinds(source: str) -> set[tuple[str, str, str]]:
         ("from pymongo import MongoClient\ndef f(q): MongoClient().db.c.delete_many(q)", {("f", "destructive", "mongodb")}),
         ("import chromadb\ndef f(q): chromadb.Client().get_collection('c').query(q)", {("f", "data_access", "chroma")}),
         ("from langchain_community.vectorstores import FAISS\ndef f(q, e): FAISS.load_local('x', e).similarity_search(q)", {("f", "data_access", "faiss")}),
+        ("from llama_index.core import VectorStoreIndex\ndef f(d, q): VectorStoreIndex.from_documents(d).as_query_engine().query(q)", {("f", "data_access", "vector_store")}),
         ("import stripe\ndef f(a): stripe.Charge.create(amount=a)", {("f", "financial", "stripe")}),
         ("import stripe\ndef f(): stripe.Charge.list()", {("f", "data_access", "stripe")}),
         ("import hvac\ndef f(): hvac.Client().secrets.kv.read_secret_version(path='x')", {("f", "data_access", "secret_store")}),
