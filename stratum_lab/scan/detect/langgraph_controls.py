@@ -83,7 +83,7 @@ class Controls:
                     self._kept_agents.update(crew.members)
                 for name, expr, site in arguments(made):
                     if name in ("interrupt_before", "interrupt_after"):
-                        names = set(self.assembler.reader.names(expr, made.scope))
+                        names = set(self.assembler.reader.naming.names(expr, made.scope))
                         targets = [a for a in crew.members if a.name in names]
                         add_guardrail(self.project, self.model, site, "hitl", FRAMEWORK, targets, active=given)
 
@@ -92,7 +92,7 @@ class Controls:
         for name, expr, site in arguments(call):
             if name not in ("interrupt_before", "interrupt_after"):
                 continue
-            names = self.assembler.reader.names(expr, call.scope)
+            names = self.assembler.reader.naming.names(expr, call.scope)
             if not names:
                 continue
             places = self.assembler.places[graph]
@@ -104,7 +104,7 @@ class Controls:
         if given:
             self._kept_agents.add(agent)
         for name, expr, site in arguments(call):
-            if name in ("interrupt_before", "interrupt_after") and self.assembler.reader.names(expr, call.scope):
+            if name in ("interrupt_before", "interrupt_after") and self.assembler.reader.naming.names(expr, call.scope):
                 self._hitl(site, [agent], active=agent in self._kept_agents)
 
     def _checkpointer_of_factory(self, call: Call) -> tuple[Checkpoint, bool]:

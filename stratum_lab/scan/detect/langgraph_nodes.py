@@ -190,7 +190,8 @@ class Assembler:
         unit = self.project.unit_of(node.site.file)
         agent = Agent(node.site, FRAMEWORK, node.name, node.name, unit, role=node.name, identified=True,
                       confidence=confidence, code=place.functions)  # fmt: skip
-        place.agents = [self.model.add_agent(agent)]
+        agent = self.model.add_agent(agent)
+        place.agents = [agent]
         for function in place.functions:
             self.model.stand_for(agent, function)
             for given, scope in self.follower.bound_tools(function):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from stratum_lab.scan.detect.langgraph_graphs import Expression, Graph, GraphReader
+from stratum_lab.scan.detect.langgraph_graphs import Graph, GraphReader
+from stratum_lab.scan.detect.langgraph_names import Expression
 from stratum_lab.scan.detect.reach import INVOKING, holds_model, reaches_model
 from stratum_lab.scan.model import Agent, Crew, Model, Site
 from stratum_lab.scan.source.index import Call, Class, Function
@@ -217,7 +218,7 @@ class Follower:
         where: Scope | None = scope
         while where is not None and name not in where.bindings:
             where = where.parent
-        return where is not None and all(b.kind == "param" for b in where.bindings[name])
+        return where is not None and all(b.kind in ("param", "add") for b in where.bindings[name])
 
     def _arguments(self, call: Call, function: Function, env: _Env) -> _Env:
         """What a call passes for each parameter; parameters of the caller are replaced by what it was given."""

@@ -420,6 +420,9 @@ class _Indexer:
                 self.module.attributes.append((target, value, scope))
         elif isinstance(target, ast.Subscript):
             self.environ(target, scope, value)
+            if kind == "assign" and isinstance(target.value, ast.Name):  # `x[key] = value` grows the dictionary `x`
+                grown = ast.copy_location(ast.Dict(keys=[target.slice], values=[value]), value)
+                scope.bind(target.value.id, Binding("add", line, grown))
         elif isinstance(target, ast.Tuple | ast.List):
             inner: BindingKind = "unpack" if kind == "assign" else kind
             for position, part in enumerate(target.elts):

@@ -448,7 +448,8 @@ class Resolver:
     def _subscript(self, expr: ast.Subscript, scope: Scope) -> Value:
         base = self.resolve(expr.value, scope)
         if base.kind in ("dict", "list") and base.node is not None and base.scope is not None:
-            found = self._element(base.node, base.scope, self.literal(expr.slice, scope))
+            key = self.literal(expr.slice, scope)
+            found = self._element(base.node, base.scope, key) or self._set_element(expr.value, scope, key)
             if found is not None:
                 return self.resolve(*found)
             return NOTHING
@@ -463,6 +464,20 @@ class Resolver:
                     return value, scope
         if isinstance(node, ast.List | ast.Tuple) and isinstance(key, int) and -len(node.elts) <= key < len(node.elts):
             return node.elts[key], scope
+        return None
+
+    def _set_element(self, base: ast.expr, scope: Scope, key: object) -> tuple[ast.expr, Scope] | None:
+        """What `name[key] = value` gave a dictionary in the scope that holds it; the last one."""
+        where: Scope | None = scope
+        while isinstance(base, ast.Name) and where is not None and base.id not in where.bindings:
+            where = where.parent
+        if not isinstance(base, ast.Name) or where is None:
+            return None
+        for binding in reversed(where.bindings[base.id]):
+            if binding.kind == "add" and isinstance(binding.value, ast.Dict):
+                found = self._element(binding.value, where, key)
+                if found is not None:
+                    return found
         return None
 
     # -- texts and literals --------------------------------------------------------------------------------------

@@ -266,3 +266,49 @@ g.add_edge("tools", "a")
     model = run(project(main=source), langgraph)
     assert tools(model) == {"a": ["look"]}
     assert links(model) == ["a > tools [g]", "tools > a [g]"]
+
+
+def test_loops_over_names_and_dictionaries_that_grow_are_unrolled() -> None:
+    source = (
+        GRAPH
+        + """
+def make_market(model):
+    def node(s): return (model | str).invoke(s)
+    return node
+def clear():
+    def node(s): return {}
+    return node
+class Setup:
+    def build(self, chosen=["market", "news"]):
+        nodes, clears = {}, {}
+        nodes = {}
+        clears = {}
+        if "market" in chosen:
+            nodes["market"] = make_market(llm)
+            clears["market"] = clear()
+        if "news" in chosen:
+            nodes["news"] = make_market(llm)
+            clears["news"] = clear()
+        flow = StateGraph(dict)
+        for kind, node in nodes.items():
+            flow.add_node(f"{kind.capitalize()} Analyst", node)
+            flow.add_node("Clear " + kind, clears[kind])
+        flow.add_node("End", a)
+        for i, kind in enumerate(chosen):
+            current = f"{kind.capitalize()} Analyst"
+            flow.add_edge(current, "Clear " + kind)
+            flow.add_conditional_edges("Clear " + kind, lambda s: s, {"END": END, **{k: k for k in ["End"]}})
+        return flow.compile()
+"""
+    )
+    model = run(project(main=source), langgraph)
+    assert [a.name for a in model.agents] == ["Market Analyst", "News Analyst", "End"]
+    assert [s.name for s in model.steps] == ["Clear market", "Clear news"]
+    assert links(model) == [
+        "Clear market > End [flow]",
+        "Clear news > End [flow]",
+        "Market Analyst > Clear market [flow]",
+        "Market Analyst > End [flow contracted]",
+        "News Analyst > Clear news [flow]",
+        "News Analyst > End [flow contracted]",
+    ]
