@@ -58,7 +58,7 @@ def form_teams(project: Project, model: Model) -> None:
     for site, team in read.items():
         _nested(model, team, crews.get(site), crews, read)
     _societies(project, model, crews)
-    mark_runs(project, crews.values(), _RUNS)
+    mark_runs(project, model, crews.values(), _RUNS)
 
 
 def _read(project: Project, model: Model, made: Construction, teams: set[Site]) -> _Team:

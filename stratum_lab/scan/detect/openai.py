@@ -126,6 +126,8 @@ def _put(function: Function, name: str) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _is_empty(project: Project, expr: ast.expr, scope: Scope) -> bool:
+    if isinstance(expr, ast.Name) and any(b.kind == "param" for b in scope.bindings.get(expr.id, ())):
+        return False  # a branch may set it to None
     literal = project.resolver.literal(expr, scope)
     return literal is None or literal == [] or chain(expr).rpartition(".")[2] in ("NOT_GIVEN", "omit", "Omit")
 

@@ -36,7 +36,8 @@ _FALLBACK_CLASSES: Final = (
     "langchain.agents.middleware.ModelFallbackMiddleware", "haystack.components.generators.chat.FallbackChatGenerator",
     "langchain_core.runnables.RunnableWithFallbacks",
 )  # fmt: skip
-_POSITIONAL: Final = frozenset({"Agent", "create_agent", "create_react_agent", "create_supervisor", "FallbackModel"})
+_POSITIONAL: Final = frozenset({"Agent", "create_agent", "create_react_agent", "create_supervisor", "FallbackModel",
+                               "realtime"})  # fmt: skip
 _POSITIONAL_ROOTS: Final = ("pydantic_ai", "langchain", "langgraph")
 """Definitions of agents whose first argument is a model; elsewhere it is a name."""
 _ABSTRACTIONS: Final = frozenset({"langchain", "litellm", "haystack", "llama_index"})
@@ -111,7 +112,7 @@ def _models(project: Project, call: Call) -> Iterator[str]:
     seen = set()
     for name, value, _ in arguments(call):
         if name in _MODEL_ARGUMENTS:
-            text = project.resolver.text(value, call.scope)
+            text = _literal(project, value, call.scope)
             if text is not None and is_literal_model(text) and text not in seen:
                 seen.add(text)
                 yield text
@@ -123,9 +124,19 @@ def _models(project: Project, call: Call) -> Iterator[str]:
     last = rest.rpartition(".")[2]
     if client_slug(origin) is None and not (root.startswith(_POSITIONAL_ROOTS) and last in _POSITIONAL):
         return
-    text = project.resolver.text(first, call.scope)
+    text = _literal(project, first, call.scope)
     if text is not None and is_literal_model(text) and (_slug_of(text) or last in FACTORIES):
         yield text
+
+
+def _literal(project: Project, expr: ast.expr, scope: Scope) -> str | None:
+    """A text, or the literal that stands in when an environment variable is not set."""
+    text = project.resolver.text(expr, scope)
+    value = project.resolver.resolve(expr, scope)
+    if text is None and value.call is not None and value.origin in ("os.getenv", "os.environ.get"):
+        given = value.call.arg("default", 1)
+        text = project.resolver.text(given, value.call.scope) if given is not None else None
+    return text
 
 
 def _slug_of(text: str) -> str:

@@ -65,8 +65,29 @@ def runs_of(project: Project, model: Model, code: Iterable[Function]) -> Iterato
     for function in sorted(reached, key=lambda f: f.site):
         for call in function.calls:
             agent = run_by(project, model, call)
-            if agent is not None:
-                yield call, agent
+            for found in [agent] if agent is not None else _chosen(project, model, call):
+                yield call, found
+
+
+def _chosen(project: Project, model: Model, call: Call) -> list[Agent]:
+    """The agents of a literal mapping of which a call runs one: `agents[name].run()`, `agents.get(name)`."""
+    func = call.node.func
+    if not (isinstance(func, ast.Attribute) and func.attr in RUN_METHODS):
+        return []
+    expr, scope = func.value, call.scope
+    if isinstance(expr, ast.Name):
+        bound = [b.value for b in scope.bindings.get(expr.id, ()) if b.kind == "assign" and b.value is not None]
+        expr = bound[-1] if bound else expr
+    table: ast.expr | None = None
+    if isinstance(expr, ast.Subscript):
+        table = expr.value
+    elif isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr == "get":
+        table = expr.func.value
+    fields = project.resolver.resolve(table, scope) if table is not None else None
+    if fields is None or fields.kind != "dict" or not isinstance(fields.node, ast.Dict) or fields.scope is None:
+        return []
+    values = [project.resolver.resolve(value, fields.scope) for value in fields.node.values]
+    return list(dict.fromkeys(found for value in values if (found := agent_of(model, value)) is not None))
 
 
 def delegations(project: Project, model: Model, agents: Iterable[Agent]) -> list[Link]:
