@@ -65,7 +65,7 @@ def groups(project: Project, model: Model) -> None:
             keyword_guardrails(made.call, project, model, FRAMEWORK, [crew])
             crews.append(crew)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, crews, _RUNS, model)
+    mark_runs(project, model, crews, _RUNS)
 
 
 def _definitions(project: Project) -> Iterator[Construction]:

@@ -189,8 +189,8 @@ def add_crew(
     return crew
 
 
-def mark_runs(project: Project, crews: Iterable[Crew], methods: Collection[str], model: Model | None = None) -> None:
-    """Mark the crews on which one of these methods is called; with a model, limits given to the call cover the crew."""
+def mark_runs(project: Project, model: Model, crews: Iterable[Crew], methods: Collection[str]) -> None:
+    """Mark the crews on which one of these methods is called; limits given to the call cover the crew."""
     by_site: dict[Site, Crew] = {crew.site: crew for crew in crews}
     for module in project.modules if by_site else ():
         for call in module.calls:
@@ -201,7 +201,7 @@ def mark_runs(project: Project, crews: Iterable[Crew], methods: Collection[str],
                 crew = by_site.get(made.site)
                 if crew is not None:
                     crew.run = True
-                    if model is not None and not module.excluded:
+                    if not module.excluded:
                         keyword_guardrails(call, project, model, crew.framework, [crew])
 
 

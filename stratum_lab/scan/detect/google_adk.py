@@ -71,7 +71,7 @@ def groups(project: Project, model: Model) -> None:
     for made in builder.workflows.values():
         builder.workflow(made)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, builder.crews, ("run_async", "run_live"), model)
+    mark_runs(project, model, builder.crews, ("run_async", "run_live"))
 
 
 class _Builder:

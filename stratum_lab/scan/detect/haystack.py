@@ -59,7 +59,7 @@ def groups(project: Project, model: Model) -> None:
         crew.ordered = is_line(crew.members, links)
         crews.append(crew)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, crews, ("run", "run_async", "run_async_generator"), model)
+    mark_runs(project, model, crews, ("run", "run_async", "run_async_generator"))
 
 
 class _Pipeline:

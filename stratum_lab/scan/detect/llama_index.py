@@ -72,7 +72,7 @@ def groups(project: Project, model: Model) -> None:
         ]
         add_links(model, links)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, crews, ("run", "run_from_dict"), model)
+    mark_runs(project, model, crews, ("run", "run_from_dict"))
 
 
 def _definitions(project: Project) -> Iterator[Construction]:

@@ -72,7 +72,7 @@ def groups(project: Project, model: Model) -> None:
         _limits(project, model, made, crew)
         crews.append(crew)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, crews, ("invoke", "invoke_stream", "invoke_single_turn"), model)
+    mark_runs(project, model, crews, ("invoke", "invoke_stream", "invoke_single_turn"))
 
 
 def _join(project: Project, model: Model, made: Construction, crew: Crew) -> None:

@@ -56,7 +56,7 @@ def groups(project: Project, model: Model) -> None:
             add_links(model, [Link(agent, worker, "delegates_to", crew) for worker in managed])
             crews.append(crew)
     add_links(model, delegations(project, model, mine))
-    mark_runs(project, crews, ("run", "__call__"), model)
+    mark_runs(project, model, crews, ("run", "__call__"))
 
 
 def _executor(made: Construction) -> Literal["local", "docker"]:
