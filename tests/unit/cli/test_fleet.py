@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from stratum_lab.cli.main import app
-from stratum_lab.contract.events import ScanStatus
+from stratum_lab.contract.events import Ping, ScanStatus
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Pending, Warehouse
 from tests.support.messages import examples
+from tests.support.pings import rescan
 
 _BASE = examples()["ScanStatus"]
 
@@ -39,6 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         scan(6, display_name="f/running", state="running", risk_score=None, status=None),
     ):  # fmt: skip
         pending.scans.add(status)
+    pending.scans.add(Ping.from_json(rescan() | {"scan_id": "00000002", "risk_score": 50, "score_delta": -7}))
     warehouse.write(pending, {})
     warehouse.close()
     monkeypatch.setenv("STRATUM_HOME", str(tmp_path))
@@ -63,8 +65,22 @@ def test_the_table_has_findings_agents_and_providers_and_says_what_is_unknown(ho
     code, out, _ = run()
     assert code == 0
     head, *rows = out.splitlines()
-    assert head.split() == ["repository", "score", "findings", "agents", "providers", "frameworks", "status"]
-    assert rows[0].split() == ["b/more", "50", "9", "3", "anthropic,", "openai", "crewai", "success"]
+    assert head.split() == [
+        "repository", "score", "change", "findings", "severities", "agents", "providers", "frameworks", "status",
+    ]  # fmt: skip
+    assert rows[0].split() == [
+        "b/more",
+        *["50", "-7", "9"],
+        "1H",
+        "2M",
+        "1L",
+        "3",
+        "anthropic,",
+        "openai",
+        "crewai",
+        "success",
+    ]
+    assert rows[1].split() == ["=c/less", "50", "2", "3", "openai", "crewai", "success"]
     assert rows[3].split()[-2:] == ["unknown", "empty"]
     assert "\x1b" not in out
     assert "4 repositories scanned, 1 failed" in out
@@ -78,9 +94,16 @@ def test_json_holds_the_totals(home: Path) -> None:
     assert document["providers"] == {"openai": 3, "anthropic": 1}
 
 
+@pytest.mark.check("M15", "M16", "M17")
+def test_a_rescanned_repository_is_summed_up_by_its_last_ping(home: Path) -> None:
+    row = json.loads(run("--json")[1])["repositories"][0]
+    assert (row["risk_score"], row["score_delta"], row["severities"]) == (50, -7, {"HIGH": 1, "MEDIUM": 2, "LOW": 1})
+
+
 def test_csv_has_every_row_and_no_formula(home: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run("--csv")[1])))
     assert [row["name"] for row in rows][:2] == ["b/more", "'=c/less"]
+    assert rows[0]["severities"] == "1H 2M 1L"
     assert rows[3]["providers"] == "unknown"
 
 
