@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from stratum_lab.scan.graph import Severity
 from stratum_lab.scan.model import Agent, Confidence, Crew, MemoryStore, Model, StoreAccess
 from stratum_lab.scan.rules.catalogue import Hit, rule
-from stratum_lab.scan.rules.facts import Facts, agent_label, label
+from stratum_lab.scan.rules.facts import Facts, agent_label, code_label, label
 
 PROVENANCE = frozenset({"metadata", "metadatas", "source", "author", "agent_id", "timestamp"})
 SCOPING = frozenset({"ttl", "expire_after", "max_age", "max_documents", "collection_size", "namespace"})
@@ -48,6 +48,14 @@ def collections(model: Model) -> list[list[MemoryStore]]:
             store
         )
     return list(found.values())
+
+
+def user_of(access: StoreAccess) -> Agent | str:
+    """Who uses a store: the agent, else the function; methods of one class are one user, however many there are."""
+    if access.agent is not None:
+        return access.agent
+    owner = access.scope.rpartition(".")[0]
+    return owner if owner.rpartition(".")[2][:1].isupper() else access.scope
 
 
 def crews_of(used: Iterable[StoreAccess], facts: Facts) -> list[Crew | None]:
@@ -140,11 +148,11 @@ def shared_memory(facts: Facts) -> Iterator[Hit]:
     """One instance per collection and crew that at least two agents or scopes use, writes not being kept apart."""
     for stores in collections(facts.model):
         used = [access for store in stores for access in accesses(store)]
-        users: dict[Agent | str, None] = {access.agent or access.scope: None for access in used}
+        users = dict.fromkeys(map(user_of, used))
         writes = [write for store in stores for write in store.writes]
         if len(users) < 2 or (writes and all(SEPARATING.intersection(write.arguments) for write in writes)):
             continue
-        names = tuple(agent_label(user) if isinstance(user, Agent) else label(user) for user in users)
+        names = tuple(agent_label(user) if isinstance(user, Agent) else code_label(user) for user in users)
         text = f"{', '.join(names)} use the same memory {_name(stores[0])}."
         for crew in crews_of(used, facts):
             yield Hit(stores[0].site, text, "HIGH", crew, subjects=names)

@@ -8,6 +8,9 @@ from stratum_lab.scan.model import Confidence, Telemetry
 from stratum_lab.scan.rules.catalogue import Hit, rule
 from stratum_lab.scan.rules.facts import Facts, table
 
+NAMED = 3
+"""Providers that a text names."""
+
 
 def hosted(facts: Facts) -> list[Telemetry]:
     """The first place of each telemetry provider that is hosted somewhere, by import or by environment."""
@@ -53,7 +56,8 @@ def same_hands(facts: Facts) -> Iterator[Hit]:
         if owner in parents:
             text = f"{found.provider} traces and the model belong to the same company."
         elif found.provider in companies["framework_tracers"] and remote:
-            text = f"{found.provider} traces every call to {', '.join(remote)}: two outside parties see everything."
+            more = f" and {len(remote) - NAMED} more" if len(remote) > NAMED else ""
+            text = f"{found.provider} traces every call to {', '.join(remote[:NAMED])}{more}: outsiders see it twice."
         else:
             continue
         yield Hit(found.site, text, "HIGH", subjects=(found.provider, *remote))

@@ -105,6 +105,15 @@ def test_two_functions_share_a_collection_but_are_no_two_agents() -> None:
     assert "CONTEXT-003" not in found
 
 
+def test_methods_of_one_class_are_one_user_of_a_memory() -> None:
+    make = ModelMaker()
+    make.agent("any")
+    memory = store(make, writes=[access(make, "db.Store.save")], reads=[access(make, "db.Store.load")])
+    assert "LEARNING-003" not in fired(make.model)
+    memory.reads.append(access(make, "db.Other.load"))
+    assert fired(make.model)["LEARNING-003"].instances[0].subjects == ("Store", "Other")
+
+
 def test_hosted_traces_are_one_instance_per_provider() -> None:
     make = ModelMaker()
     make.agent("any")
