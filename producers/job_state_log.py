@@ -12,7 +12,14 @@ from producers.job_state import JobStates
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import ScanStatus
 from stratum_lab.contract.topics import SCAN_STATUS, full_name
-from stratum_lab.errors import BrokerUnavailable, DecodeError, LogIdentityChanged, StratumError, Transient
+from stratum_lab.errors import (
+    BrokerUnavailable,
+    DecodeError,
+    IntegrityError,
+    LogIdentityChanged,
+    StratumError,
+    Transient,
+)
 from stratum_lab.kafka.clients import admin
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
 from stratum_lab.kafka.reader import all_watermarks, read_topic
@@ -107,8 +114,7 @@ class StatusFollower:
         deadline = time.monotonic() + timeout_s
         with self.changed:
             while any(self._position.get(p, 0) < end for p, end in ends.items()):
-                if self._trouble is not None:
-                    raise self._trouble
+                self.check()
                 if (left := deadline - time.monotonic()) <= 0 or (stop is not None and stop.is_set()):
                     raise BrokerUnavailable(
                         f"{self._topic} could not be read to its end within {timeout_s:g} s", remedy="stratum status"
@@ -123,6 +129,10 @@ class StatusFollower:
         """
         if self._trouble is not None:
             raise self._trouble
+        if not self._thread.is_alive():
+            raise IntegrityError(
+                f"the thread that reads {self._topic} ended by a defect", remedy="see the log; start it again"
+            )
 
     def _run(self) -> None:
         codec, denied = Codec(), 0

@@ -20,7 +20,7 @@ from producers.scan_worker_attempt import Attempts, Scanner
 from producers.scan_worker_history import results_there
 from producers.scan_worker_loop import PUBLISH_S, Loop
 from producers.scan_worker_metrics import Metrics
-from producers.scan_worker_publish import Publisher
+from producers.scan_worker_publish import Encoder, Publisher
 from producers.scan_worker_scan import scan_source
 from producers.scan_worker_scratch import Scratch
 from stratum_lab.contract.topics import (
@@ -70,7 +70,7 @@ def run(settings: Settings, stop: threading.Event, scanner: Scanner = scan_sourc
         swept = scratch.sweep()
         if swept:
             _log.info("scratch_swept", workers=swept)
-        publisher = Publisher(settings, metrics.failed)
+        encode, publisher = Encoder(settings), Publisher(settings, metrics.failed)
         with StatusFollower(settings) as follower:
             attempts = Attempts(
                 settings.scan,
@@ -78,12 +78,13 @@ def run(settings: Settings, stop: threading.Event, scanner: Scanner = scan_sourc
                 scanner,
                 scratch,
                 follower,
+                encode,
                 publisher.put,
                 lambda state: results_there(settings, state),
                 metrics.waiting,
             )
             try:
-                Loop(settings, attempts, follower, publisher, metrics, stop).run()
+                Loop(settings, attempts, follower, encode, publisher, metrics, stop).run()
             finally:
                 publisher.close(PUBLISH_S)
     finally:

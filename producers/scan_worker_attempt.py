@@ -16,10 +16,18 @@ from typing import NamedTuple, Protocol
 from producers.job_state import AttemptState
 from producers.job_state_log import StatusFollower
 from producers.jobs import utc_now
-from producers.scan_worker_publish import Outgoing, Publication
-from producers.scan_worker_results import failed_ping, identity_of, invalid_ping, letters_or_graph, status_of
+from producers.scan_worker_publish import Encoder, Outgoing, Publication
+from producers.scan_worker_results import (
+    GRAPH_TOO_LARGE,
+    INVALID_PING,
+    failed_ping,
+    graph_or_letter,
+    identity_of,
+    invalid_ping,
+    status_of,
+)
 from producers.scan_worker_scratch import Scratch
-from stratum_lab.contract.events import DeadLetter, Ping, ScanJob, ScanStatus, StructuralGraph
+from stratum_lab.contract.events import Ping, ScanJob, ScanStatus, StructuralGraph
 from stratum_lab.contract.topics import DEAD_LETTERS, SCAN_IDENTITIES, SCAN_PINGS, SCAN_STATUS
 from stratum_lab.errors import StratumError, Transient
 from stratum_lab.kafka.consumer import Partition
@@ -42,11 +50,13 @@ class Control:
     Attributes:
         stop: Set when the attempt shall end now.
         cancelled: A person asked for it, so it still gets its ping; else the worker gives the job up.
+        said_running: Whether its status was sent; one that waits for the host begins several times.
     """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.cancelled = False
+        self.said_running = False
 
     def cancel(self) -> None:
         """End it because a person wants that."""
@@ -160,6 +170,7 @@ class Attempts:
         scanner: Fetches and scans.
         scratch: Folders.
         follower: What `scan.status` says.
+        encode: Makes bytes of messages.
         publish: Takes what is to be sent.
         results_there: Whether the results of a done attempt are in the log.
         waiting: Told with True when an attempt waits for the host, with False when it goes on.
@@ -172,13 +183,14 @@ class Attempts:
         scanner: Scanner,
         scratch: Scratch,
         follower: StatusFollower,
+        encode: Encoder,
         publish: Callable[[Publication], None],
         results_there: Callable[[AttemptState], bool],
         waiting: Callable[[bool], None],
     ) -> None:
         self._settings, self._worker, self._scanner, self._scratch = settings, worker, scanner, scratch
         self._follower, self._publish, self._results_there = follower, publish, results_there
-        self._waiting = waiting
+        self._encode, self._waiting = encode, waiting
 
     def run(self, task: Task) -> Outcome:
         """Do one job; waits out what the host is to blame for.
@@ -219,7 +231,9 @@ class Attempts:
         if reason is not None:
             return Skipped(reason)
         with self._scratch.folder() as folder:
-            self._publish(Publication(statuses=(self._status(job, "running"),)))
+            if not task.control.said_running:
+                self._publish(Publication(statuses=(self._status(job, "running"),)))
+                task.control.said_running = True
             limits = limits_of(job, self._settings)
             found = self._scanner(Request(job, limits, previous, started, folder, task.control.stop))
         if task.control.stop.is_set():
@@ -256,7 +270,7 @@ class Attempts:
                 "at": utc_now(),
             }
         )
-        return SCAN_STATUS, job.repo_id, message
+        return self._encode(SCAN_STATUS, job.repo_id, message)
 
     def failure(self, job: ScanJob, started: float, previous: PreviousPing | None, reason: str) -> Done:
         """What is published for an attempt that has no ping of its own.
@@ -270,30 +284,29 @@ class Attempts:
         ping = failed_ping(job, time.monotonic() - started, previous)
         status = status_of(job, ping, None, reason, self._worker)
         publication = Publication(
-            ((SCAN_PINGS, ping.repo_hash or job.scan_id, ping),), ((SCAN_STATUS, job.repo_id, status),)
+            (self._encode(SCAN_PINGS, ping.repo_hash or job.scan_id, ping),),
+            (self._encode(SCAN_STATUS, job.repo_id, status),),
         )
         return Done(publication, ping, reason)
 
     def _done(self, job: ScanJob, found: Scanned, started: float, previous: PreviousPing | None) -> Done:
         ping, view, graph, reason = found.ping, found.view, found.graph, found.reason
         results: list[Outgoing] = []
+        letters: list[str] = []
         wrong = problems(ping)
         if wrong:
-            results.append((DEAD_LETTERS, job.repo_id, invalid_ping(job, ping, wrong)))
-            ping, view, graph, reason = (
-                failed_ping(job, time.monotonic() - started, previous),
-                None,
-                None,
-                "invalid_ping",
-            )
-        results.append((SCAN_PINGS, ping.repo_hash or job.scan_id, ping))
+            letters.append(INVALID_PING)
+            results.append(self._encode(DEAD_LETTERS, job.repo_id, invalid_ping(job, ping, wrong)))
+            ping, view, graph, reason = failed_ping(job, time.monotonic() - started, previous), None, None, INVALID_PING
+        results.append(self._encode(SCAN_PINGS, ping.repo_hash or job.scan_id, ping))
         if graph is not None:
-            results.append(letters_or_graph(job, graph))
+            sent = graph_or_letter(self._encode, job, graph)
+            if sent.full_topic.endswith(DEAD_LETTERS):
+                letters.append(GRAPH_TOO_LARGE)
+            results.append(sent)
         if ping.repo_hash is not None or previous is None:
             # The topic keeps the last identity only: an attempt that read nothing must not hide the content known.
             identity = identity_of(job, ping, found.address, found.commit)
-            results.append((SCAN_IDENTITIES, job.repo_id, identity))
-        status = status_of(job, ping, view, reason, self._worker)
-        publication = Publication(tuple(results), ((SCAN_STATUS, job.repo_id, status),))
-        letters = tuple(m.reason for _, _, m in results if isinstance(m, DeadLetter))
-        return Done(publication, ping, reason, letters)
+            results.append(self._encode(SCAN_IDENTITIES, job.repo_id, identity))
+        status = self._encode(SCAN_STATUS, job.repo_id, status_of(job, ping, view, reason, self._worker))
+        return Done(Publication(tuple(results), (status,)), ping, reason, tuple(letters))

@@ -6,7 +6,8 @@ from producers.job_state import AttemptState
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import Ping
 from stratum_lab.contract.topics import SCAN_PINGS, full_name
-from stratum_lab.errors import DecodeError
+from stratum_lab.errors import DecodeError, LogIdentityChanged
+from stratum_lab.kafka.consumer import RawMessage
 from stratum_lab.kafka.reader import offsets_at, read_ranges, watermarks
 from stratum_lab.settings import Settings
 
@@ -28,14 +29,18 @@ def results_there(settings: Settings, state: AttemptState) -> bool:
     ranges = {(full, p): (max(starts[p], low), max(ends[p], low)) for p, (low, _) in lows.items()}
     key = (state.repo_hash or state.scan_id).encode()
     codec = Codec()
-    for message in read_ranges(settings, ranges, timeout_s=settings.kafka.request_timeout_s):
-        if message.key != key:
-            continue
-        try:
-            ping = codec.decode(message.value, message.headers, ("Ping",))
-        except DecodeError:
-            continue
-        assert isinstance(ping, Ping)
-        if ping.scan_id == state.scan_id:
-            return True
+    try:
+        for message in read_ranges(settings, ranges, timeout_s=settings.kafka.request_timeout_s):
+            if message.key == key and _scan_id(codec, message) == state.scan_id:
+                return True
+    except LogIdentityChanged:
+        pass  # the topic was made again, or cut, while it was read
     return False
+
+
+def _scan_id(codec: Codec, message: RawMessage) -> str | None:
+    try:
+        ping = codec.decode(message.value, message.headers, ("Ping",))
+    except DecodeError:
+        return None
+    return ping.scan_id if isinstance(ping, Ping) else None

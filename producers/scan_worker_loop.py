@@ -17,7 +17,7 @@ from producers.job_state_log import StatusFollower
 from producers.scan_worker_attempt import Attempts, Done, Outcome, Skipped, Task
 from producers.scan_worker_metrics import Metrics
 from producers.scan_worker_offsets import Offsets
-from producers.scan_worker_publish import Publication, Publisher
+from producers.scan_worker_publish import Encoder, Publication, Publisher
 from producers.scan_worker_results import read_job, refused
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import ScanJob
@@ -51,6 +51,7 @@ class Loop:
         settings: Broker, topics, attempts at once.
         attempts: Does one job.
         follower: What `scan.status` says; tells of cancelled jobs.
+        encode: Makes bytes of messages.
         publisher: Sends results.
         metrics: Counts.
         stop: Ends the loop.
@@ -61,12 +62,13 @@ class Loop:
         settings: Settings,
         attempts: Attempts,
         follower: StatusFollower,
+        encode: Encoder,
         publisher: Publisher,
         metrics: Metrics,
         stop: threading.Event,
     ) -> None:
         self._settings, self._attempts, self._follower = settings, attempts, follower
-        self._publisher, self._metrics, self._stop = publisher, metrics, stop
+        self._encode, self._publisher, self._metrics, self._stop = encode, publisher, metrics, stop
         self._places = settings.jobs.attempts
         self._offsets = Offsets()
         self._waiting: list[Task] = []
@@ -75,7 +77,7 @@ class Loop:
         self._acknowledged: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._codec = Codec()
         self._assigned: set[Partition] = set()
-        self._held: list[Partition] = []
+        self._held: bool | None = None
         self._committed_at = 0.0
 
     def run(self) -> None:
@@ -130,13 +132,15 @@ class Loop:
     def _hold(self, consumer: Consumer) -> None:
         """Fetch no more while enough is taken, and again when there is room; polling goes on."""
         full = len(self._waiting) >= self._places * AHEAD
+        if full is self._held:
+            return
         try:
-            if full and not self._held:
-                self._held = consumer.assignment()
-                consumer.pause(self._held)
-            elif self._held and not full:
-                held, self._held = self._held, []
-                consumer.resume([p for p in held if p in self._assigned])
+            assigned = consumer.assignment()
+            if full:
+                consumer.pause(assigned)
+            else:
+                consumer.resume(assigned)
+            self._held = full
         except StratumError as exc:
             self._metrics.failed(exc)
 
@@ -149,10 +153,8 @@ class Loop:
         except DecodeError as exc:
             letter = refused(message, exc.reason, exc.message)
             self._metrics.dead_letter(exc.reason)
-            key = message.key.decode("utf-8", "replace") if message.key else ""
-            self._publish(
-                Publication(((DEAD_LETTERS, key, letter),)), lambda: self._offsets.through(where, message.offset)
-            )
+            sent = Publication((self._encode(DEAD_LETTERS, message.key, letter),))
+            self._publish(sent, lambda: self._offsets.through(where, message.offset))
             return
         self._waiting.append(Task(where, message.offset, job))
 
@@ -250,7 +252,7 @@ class Loop:
     def _gained(self, partitions: list[Partition]) -> None:
         """A rebalance is over: attempts of partitions that came back go on, those of others are given up."""
         self._assigned = set(partitions)
-        self._held = []  # what is newly assigned is not paused
+        self._held = None  # partitions that came back may still be paused, others are not
         self._offsets.keep_only(self._assigned)
         self._drop([t for t in self._tasks() if t.where not in self._assigned])
         _log.info("partitions", assigned=len(partitions))

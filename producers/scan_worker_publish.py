@@ -10,10 +10,13 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stratum_lab.contract.events import Message
-from stratum_lab.errors import StratumError, Transient
-from stratum_lab.kafka.producer import Producer
+from stratum_lab.contract.topics import full_name
+from stratum_lab.errors import IntegrityError, StratumError, Transient
+from stratum_lab.kafka.codec import codec
+from stratum_lab.kafka.producer import Headers, Producer
 from stratum_lab.observe import faults, logs
 from stratum_lab.settings import Settings
 
@@ -24,8 +27,43 @@ DELIVERY_S = 20.0
 TOGETHER = 50
 """Publications that share one wait for acknowledgements."""
 
-Outgoing = tuple[str, str, Message]
-"""Catalogue name of the topic, key, message."""
+
+class Outgoing(NamedTuple):
+    """One message as bytes."""
+
+    full_topic: str
+    key: str | bytes | None
+    value: bytes
+    headers: Headers
+
+
+class Encoder:
+    """Makes bytes of messages, in the thread that made the message: one that no schema holds is its own defect.
+
+    Args:
+        settings: Topic prefix and registry.
+
+    Raises:
+        SchemaMismatch: The registry holds other schemas under our names.
+        BrokerUnavailable: The registry does not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._prefix, self._codec = settings.kafka.topic_prefix, codec(settings)
+
+    def __call__(self, topic: str, key: str | bytes | None, message: Message) -> Outgoing:
+        """Encode one message.
+
+        Args:
+            topic: Catalogue name.
+            key: Message key.
+            message: The message.
+
+        Raises:
+            ValueError: A field does not fit its schema.
+        """
+        encoded = self._codec.encode(message)
+        return Outgoing(full_name(self._prefix, topic), key, encoded.value, encoded.headers)
 
 
 @dataclass(frozen=True)
@@ -81,6 +119,10 @@ class Publisher:
         """
         if self._trouble is not None:
             raise self._trouble
+        if not self._thread.is_alive():
+            raise IntegrityError(
+                "the thread that publishes results ended by a defect", remedy="see the log; start the worker again"
+            )
 
     def close(self, timeout_s: float) -> bool:
         """Send what waits, for at most this long.
@@ -135,12 +177,12 @@ class Publisher:
         if self._producer is None:
             self._producer = Producer(self._settings, delivery_timeout_s=DELIVERY_S)
         for outgoing in (o for p in batch for o in p.results):
-            self._producer.send(*outgoing)
+            self._producer.send_raw(*outgoing)
         if any(p.results for p in batch):
             self._producer.flush()
             faults.point("scan.results_sent")
         for outgoing in (o for p in batch for o in p.statuses):
-            self._producer.send(*outgoing)
+            self._producer.send_raw(*outgoing)
         if any(p.statuses for p in batch):
             self._producer.flush()
         faults.point("scan.status_sent")

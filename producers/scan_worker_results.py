@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from producers.jobs import utc_now
-from producers.scan_worker_publish import Outgoing
+from producers.scan_worker_publish import Encoder, Outgoing
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import (
     DeadHeader,
@@ -30,10 +30,12 @@ from stratum_lab.ping.previous import PreviousPing
 from stratum_lab.scan.view import ScanView
 
 STAGE = "scan"
-"""Stage of the dead letters of this worker; reasons beside those of decoding: LETTER_REASONS."""
-LETTER_REASONS = ("invalid_ping", "graph_too_large", "wrong_key")
+"""Stage of the dead letters of this worker; their reasons beside those of decoding come next."""
+INVALID_PING, GRAPH_TOO_LARGE, WRONG_KEY = "invalid_ping", "graph_too_large", "wrong_key"
 FRAME_BYTES = 4096
 """Room for key, headers and framing beside a message's value."""
+MOST_NAMES, LONGEST_NAME = 200, 200
+"""Bounds of the lists in a status: what they hold comes out of the repository."""
 
 
 def failed_ping(job: ScanJob, seconds: float, previous: PreviousPing | None) -> Ping:
@@ -77,9 +79,9 @@ def status_of(job: ScanJob, ping: Ping, view: ScanView | None, reason: str | Non
         provider_confidence=ping.provider_confidence,
         display_name=job.display_name,
         source=job.source,
-        providers=view.providers if view is not None else [],
-        models=view.models if view is not None else [],
-        frameworks=view.frameworks if view is not None else [],
+        providers=_bounded(view.providers) if view is not None else [],
+        models=_bounded(view.models) if view is not None else [],
+        frameworks=_bounded(view.frameworks) if view is not None else [],
         agent_count=ping.agent_count,
         finding_count=ping.finding_count,
         at=utc_now(),
@@ -87,6 +89,10 @@ def status_of(job: ScanJob, ping: Ping, view: ScanView | None, reason: str | Non
         campaign_id=job.campaign_id,
         schema_id=ping.schema_id,
     )
+
+
+def _bounded(names: Sequence[str]) -> list[str]:
+    return [name[:LONGEST_NAME] for name in names[:MOST_NAMES]]
 
 
 def identity_of(job: ScanJob, ping: Ping, address: str, commit: str | None) -> RepoIdentity:
@@ -107,16 +113,16 @@ def invalid_ping(job: ScanJob, ping: Ping, wrong: Sequence[Problem]) -> DeadLett
     """The dead letter of a ping that broke the rules; it names the checks."""
     body = json.dumps(ping.to_json(), default=str, ensure_ascii=False).encode()
     detail = "; ".join(f"{p.check}: {p.message}" for p in wrong[:20])
-    return _letter(job, "invalid_ping", detail, body)
+    return _letter(job, INVALID_PING, detail, body)
 
 
-def letters_or_graph(job: ScanJob, graph: StructuralGraph) -> Outgoing:
+def graph_or_letter(encode: Encoder, job: ScanJob, graph: StructuralGraph) -> Outgoing:
     """The graph, or a dead letter instead of one that no message can hold."""
-    encoded = Codec().encode(graph)
-    if len(encoded.value) <= MAX_MESSAGE_BYTES - FRAME_BYTES:
-        return SCAN_GRAPHS, job.repo_id, graph
-    detail = f"{len(graph.nodes)} nodes, {len(graph.edges)} edges, {len(encoded.value)} bytes"
-    return DEAD_LETTERS, job.repo_id, _letter(job, "graph_too_large", detail, encoded.value)
+    sent = encode(SCAN_GRAPHS, job.repo_id, graph)
+    if len(sent.value) <= MAX_MESSAGE_BYTES - FRAME_BYTES:
+        return sent
+    detail = f"{len(graph.nodes)} nodes, {len(graph.edges)} edges, {len(sent.value)} bytes"
+    return encode(DEAD_LETTERS, job.repo_id, _letter(job, GRAPH_TOO_LARGE, detail, sent.value))
 
 
 def _letter(job: ScanJob, reason: str, detail: str, body: bytes) -> DeadLetter:
@@ -159,5 +165,5 @@ def read_job(codec: Codec, message: RawMessage) -> ScanJob:
     assert isinstance(job, ScanJob)
     if message.key != job.repo_id.encode():
         shown = (message.key or b"")[:40].decode("utf-8", "backslashreplace")
-        raise DecodeError("wrong_key", f"the key is {shown!r}, the job is about {job.repo_id}")
+        raise DecodeError(WRONG_KEY, f"the key is {shown!r}, the job is about {job.repo_id}")
     return job

@@ -17,7 +17,16 @@ from stratum_lab.kafka.failures import SETTLING, translate, translated
 from stratum_lab.kafka.topics import cluster_id, partition_count
 from stratum_lab.settings import Settings
 
-__all__ = ["RawMessage", "all_watermarks", "drain", "offsets_at", "read_range", "read_ranges", "read_topic", "watermarks"]
+__all__ = [
+    "RawMessage",
+    "all_watermarks",
+    "drain",
+    "offsets_at",
+    "read_range",
+    "read_ranges",
+    "read_topic",
+    "watermarks",
+]
 
 _FETCH = 1000
 _WAIT_S = 0.02
