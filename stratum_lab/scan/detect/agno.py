@@ -51,14 +51,14 @@ def groups(project: Project, model: Model) -> None:
             agent.hold(tools_of(project, model, *tools, FRAMEWORK))
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
         _confirmations(project, model, agent)
-        led = list(dict.fromkeys(_members(project, model, made.arg("team"), teams)))
+        led = _members(project, model, made.arg("team"), teams)
         if led:
             crew = add_crew(project, model, made, FRAMEWORK, "hierarchical", [agent, *led])
             crew.manager = agent
             add_links(model, [Link(agent, worker, "delegates_to", crew) for worker in led])
             crews.append(crew)
     for made in teams.values():
-        members = list(dict.fromkeys(_members(project, model, made.arg("members", 0) or made.arg("agents"), teams)))
+        members = _members(project, model, _given(made), teams)
         if members:
             process = _PROCESSES.get(made.text("mode") or "", "hierarchical")
             crew = add_crew(project, model, made, FRAMEWORK, process, members)
@@ -73,21 +73,28 @@ def _definitions(project: Project) -> Iterator[Construction]:
         yield from constructions(project, root, names)
 
 
-def _members(
-    project: Project, model: Model, given: Given | None, teams: dict[Site, Construction], depth: int = 0
-) -> Iterator[Agent]:
-    """Agents of a members list; the members of a team in it take its place."""
-    if given is None or depth > 8:
-        return
-    for value in project.resolver.items(*given).values:
-        agent = agent_of(model, value)
-        if agent is not None:
-            yield agent
-            continue
-        for call in value.calls:
-            inner = teams.get(call.site)
-            if inner is not None:
-                yield from _members(project, model, inner.arg("members", 0) or inner.arg("agents"), teams, depth + 1)
+def _members(project: Project, model: Model, given: Given | None, teams: dict[Site, Construction]) -> list[Agent]:
+    """Agents of a members list; the members of a team in it take its place, each team once."""
+    found: dict[Agent, None] = {}
+    seen: set[Site] = set()
+
+    def read(members: Given | None) -> None:
+        for value in project.resolver.items(*members).values if members is not None else ():
+            agent = agent_of(model, value)
+            if agent is not None:
+                found[agent] = None
+                continue
+            for call in value.calls:
+                if call.site in teams and call.site not in seen:
+                    seen.add(call.site)
+                    read(_given(teams[call.site]))
+
+    read(given)
+    return list(found)
+
+
+def _given(team: Construction) -> Given | None:
+    return team.arg("members", 0) or team.arg("agents")
 
 
 def _confirmations(project: Project, model: Model, agent: Agent) -> None:

@@ -44,8 +44,8 @@ FRAMEWORKS: Final = (
     Framework("langchain", "LangChain", _LANGCHAIN, tuple(n.replace("_", "-") for n in _LANGCHAIN), by_dependency=True),
     Framework("autogen", "AutoGen", _AUTOGEN, ("autogen-agentchat", "pyautogen", "ag2", "autogen", "autogen-core",
                                                "autogen-ext")),
-    Framework("openai_agents", "OpenAI Agents SDK", (), ("openai-agents",), by_dependency=True),
-    Framework("openai", "OpenAI", (), ("openai",)),
+    Framework("openai_agents", "OpenAI Agents SDK", ("agents",), ("openai-agents",), by_dependency=True),
+    Framework("openai", "OpenAI", ("openai",), ("openai",)),
     Framework("pydantic_ai", "PydanticAI", ("pydantic_ai",), ("pydantic-ai", "pydantic-ai-slim")),
     Framework("llama_index", "LlamaIndex", ("llama_index",), ("llama-index", "llama-index-core")),
     Framework("smolagents", "SmolAgents", ("smolagents",), ("smolagents",)),
@@ -63,11 +63,10 @@ def last(project: Project, model: Model) -> None:
     """Fill frameworks and versions, once it is known what agents are built on."""
     asked = dependencies(project)
     named = {dependency.name for dependency in asked}
-    used = [module for module in project.modules if not module.excluded]
     built_on = {agent.framework for agent in model.agents}
     evident = _by_files(project)
     for framework in FRAMEWORKS:
-        count = sum(_imports(project, module, framework) for module in used)
+        count = len(_importing(project, framework))
         depends = framework.by_dependency and any(_names(framework, name) for name in named)
         if framework.module == "openai":
             # A client alone is a provider; only agents built on it make it a framework.
@@ -84,23 +83,19 @@ def _names(framework: Framework, distribution: str) -> bool:
     return distribution in framework.distributions or vendor
 
 
-def _imports(project: Project, module: Module, framework: Framework) -> bool:
-    """Whether a file imports a framework in any scope."""
+def _importing(project: Project, framework: Framework) -> list[Module]:
+    """Files that import a framework in any scope, tests and vendored copies left out."""
+    prefixes = framework.prefixes
+    if framework.module == "langchain":
+        prefixes += tuple({r for m in project.modules for r in m.roots if r.startswith("langchain_")})
+    found = [module for module in project.modules_importing(*prefixes) if not module.excluded]
     if framework.module == "openai_agents":
-        return _imports_agents(project, module)
-    if framework.module == "openai":
-        return "openai" in module.roots
-    if framework.module == "langchain" and any(root.startswith("langchain_") for root in module.roots):
-        return True
-    return any(
-        name == prefix or name.startswith(prefix + ".") for name in module.imported for prefix in framework.prefixes
-    )
+        found = [module for module in found if _imports_agents(project, module)]
+    return found
 
 
 def _imports_agents(project: Project, module: Module) -> bool:
     """`agents` is the SDK when one of its own names comes from it and the repository has no package of that name."""
-    if "agents" not in module.roots:
-        return False
     if project.table.find("agents", module) is not None:
         return False
     if any(origin in _SDK_NAMES for origin in module.imports.values()):

@@ -26,7 +26,6 @@ FRAMEWORK: Final = "google_adk"
 _ROOT: Final = "google.adk"
 _AGENTS: Final = ("LlmAgent", "Agent")
 _WORKFLOWS: Final = {"SequentialAgent": "sequential", "ParallelAgent": "parallel", "LoopAgent": "loop"}
-_MAX_NESTED = 12
 
 
 class _Shape(NamedTuple):
@@ -84,10 +83,11 @@ class _Builder:
             made.call.site: made for made in constructions(project, _ROOT, tuple(_WORKFLOWS))
         }
         self.crews: list[Crew] = []
+        self.shapes: dict[Site, _Shape] = {}
 
     def lead(self, agent: Agent, made: Construction) -> None:
         """An LLM agent with sub-agents: one crew, from it to each, or to the first of a workflow."""
-        shapes = self._sub_agents(made, 0)
+        shapes = self._sub_agents(made)
         members = list(dict.fromkeys(m for shape in shapes for m in shape.members if m is not agent))
         if not members:
             return
@@ -99,12 +99,12 @@ class _Builder:
 
     def workflow(self, made: Construction) -> None:
         """A workflow agent: one crew, edges by its kind."""
-        shape = self._shape_of(made, 0)
+        shape = self._shape_of(made)
         if not shape.members:
             return
         crew = add_crew(self.project, self.model, made, FRAMEWORK, _WORKFLOWS[made.kind], shape.members)
         crew.ordered = shape.edges == list(pairwise(shape.members))
-        add_links(self.model, [Link(a, b, "feeds_into", crew) for a, b in dict.fromkeys(shape.edges)])
+        add_links(self.model, [Link(a, b, "feeds_into", crew) for a, b in shape.edges])
         keyword_guardrails(made.call, self.project, self.model, FRAMEWORK, [crew])
         self.crews.append(crew)
 
@@ -115,28 +115,32 @@ class _Builder:
             if value.call is not None and (value.origin or "").endswith(".AgentTool"):
                 inner = value.call.arg("agent", 0)
                 if inner is not None:
-                    shape = self._shape(self.project.resolver.resolve(inner, value.call.scope), 0)
+                    shape = self._shape(self.project.resolver.resolve(inner, value.call.scope))
                     held = [entry for entry in shape.entries if entry is not agent]
                     add_links(self.model, [Link(agent, entry, "delegates_to") for entry in held])
 
-    def _sub_agents(self, made: Construction, depth: int) -> list[_Shape]:
+    def _sub_agents(self, made: Construction) -> list[_Shape]:
         given = made.arg("sub_agents")
         if given is None:
             return []
-        return [self._shape(value, depth + 1) for value in self.project.resolver.items(*given).values]
+        return [self._shape(value) for value in self.project.resolver.items(*given).values]
 
-    def _shape(self, value: Value, depth: int) -> _Shape:
+    def _shape(self, value: Value) -> _Shape:
         agent = agent_of(self.model, value)
         if agent is not None:
             return _Shape([agent], [agent], [agent], [])
-        for call in value.calls:
-            inner = self.workflows.get(call.site)
-            if inner is not None and depth < _MAX_NESTED:
-                return self._shape_of(inner, depth)
-        return _NOTHING
+        inner = next((self.workflows[call.site] for call in value.calls if call.site in self.workflows), None)
+        return self._shape_of(inner) if inner is not None else _NOTHING
 
-    def _shape_of(self, made: Construction, depth: int) -> _Shape:
-        parts = [shape for shape in self._sub_agents(made, depth) if shape.members]
+    def _shape_of(self, made: Construction) -> _Shape:
+        """The shape of a workflow, worked out once; one that holds itself holds nothing there."""
+        site = made.call.site
+        if site not in self.shapes:
+            self.shapes[site] = _NOTHING
+            self.shapes[site] = self._joined(made, [shape for shape in self._sub_agents(made) if shape.members])
+        return self.shapes[site]
+
+    def _joined(self, made: Construction, parts: list[_Shape]) -> _Shape:
         if not parts:
             return _NOTHING
         members = list(dict.fromkeys(m for shape in parts for m in shape.members))
@@ -146,7 +150,7 @@ class _Builder:
             exits = list(dict.fromkeys(e for shape in parts for e in shape.exits))
             return _Shape(entries, exits, members, edges)
         between = [(a, b) for left, right in pairwise(parts) for a in left.exits for b in right.entries if a is not b]
-        return _Shape(parts[0].entries, parts[-1].exits, members, [*edges, *between])
+        return _Shape(parts[0].entries, parts[-1].exits, members, list(dict.fromkeys([*edges, *between])))
 
 
 def _definitions(project: Project) -> Iterator[Construction]:

@@ -6,6 +6,7 @@ of a pipeline are no agents; the way through them is one edge.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -48,8 +49,9 @@ def groups(project: Project, model: Model) -> None:
             agent.hold(tools_of(project, model, *tools, FRAMEWORK))
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
     crews = []
+    pipelines = _pipelines(project, model)
     for made in constructions(project, FRAMEWORK, _PIPELINES):
-        pipeline = _Pipeline(project, model, made.call.site)
+        pipeline = pipelines[made.call.site]
         members = pipeline.connected()
         if len(members) < 2:
             continue
@@ -65,19 +67,10 @@ def groups(project: Project, model: Model) -> None:
 class _Pipeline:
     """Components and connections of one pipeline."""
 
-    def __init__(self, project: Project, model: Model, site: Site) -> None:
+    def __init__(self) -> None:
         self.agents: dict[str, Agent] = {}
         self.after: dict[str, list[str]] = {}
         self.before: dict[str, list[str]] = {}
-        for call in _calls(project, "add_component"):
-            if _pipeline_of(project, call) == site:
-                name = _text(project, call, "name", 0)
-                agent = _component(project, model, call)
-                if name is not None and agent is not None:
-                    self.agents[name] = agent
-        for source, target in _connections(project, site):
-            self.after.setdefault(source, []).append(target)
-            self.before.setdefault(target, []).append(source)
 
     def ways(self) -> Iterator[tuple[Agent, Agent]]:
         """Pairs of agents with a way from one to the other that meets no third agent."""
@@ -131,21 +124,35 @@ def _component(project: Project, model: Model, call: Call) -> Agent | None:
     return agent_of(model, project.resolver.resolve(given, call.scope)) if given is not None else None
 
 
-def _connections(project: Project, site: Site) -> Iterator[tuple[str, str]]:
-    """Names of the components that each `connect` and `connect_many` joins, without their sockets."""
-    for call in _calls(project, "connect"):
-        if _pipeline_of(project, call) == site:
-            source, target = _text(project, call, "sender", 0), _text(project, call, "receiver", 1)
-            if source and target:
-                yield source.partition(".")[0], target.partition(".")[0]
-    for call in _calls(project, "connect_many"):
-        given = call.arg("connections", 0)
-        if given is None or _pipeline_of(project, call) != site:
+def _pipelines(project: Project, model: Model) -> dict[Site, _Pipeline]:
+    """Pipelines by the place of their construction, with what is added to and connected in them."""
+    found: dict[Site, _Pipeline] = defaultdict(_Pipeline)
+    for call in _calls(project, "add_component"):
+        site, name = _pipeline_of(project, call), _text(project, call, "name", 0)
+        agent = _component(project, model, call)
+        if site is not None and name is not None and agent is not None:
+            found[site].agents[name] = agent
+    for call in (*_calls(project, "connect"), *_calls(project, "connect_many")):
+        site = _pipeline_of(project, call)
+        if site is None:
             continue
-        literal = project.resolver.literal(given, call.scope)
-        for pair in literal if isinstance(literal, list) else ():
-            if isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, str) for end in pair):
-                yield pair[0].partition(".")[0], pair[1].partition(".")[0]
+        for source, target in _pairs(project, call):
+            found[site].after.setdefault(source, []).append(target)
+            found[site].before.setdefault(target, []).append(source)
+    return found
+
+
+def _pairs(project: Project, call: Call) -> Iterator[tuple[str, str]]:
+    """Names of the components that a `connect` or `connect_many` joins, without their sockets."""
+    given = call.arg("connections", 0)
+    source, target = _text(project, call, "sender", 0), _text(project, call, "receiver", 1)
+    if source and target:
+        yield source.partition(".")[0], target.partition(".")[0]
+        return
+    literal = project.resolver.literal(given, call.scope) if given is not None else None
+    for pair in literal if isinstance(literal, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, str) for end in pair):
+            yield pair[0].partition(".")[0], pair[1].partition(".")[0]
 
 
 def _text(project: Project, call: Call, name: str, position: int) -> str | None:

@@ -24,8 +24,10 @@ def agents(project: Project, model: Model) -> None:
     for path, file in sorted(project.json.items()):
         if is_excluded(path):
             continue
-        for name, entry in _entries(path, file.data):
-            _register(project, model, _server(Site(path, file.lines.get(name, 1)), name, entry))
+        for name, entry in _entries(path, file.data):  # names of a JSON map differ
+            server = _server(Site(path, file.lines.get(name, 1)), name, entry)
+            server.unit = project.unit_of(path)
+            model.mcp_servers.append(server)
     calls = list(_mcp_calls(project))
     inner = {site for call in calls for site in _parameters(project, call)}
     for call in calls:
@@ -94,12 +96,6 @@ def _server(site: Site, name: str, entry: dict[str, object]) -> McpServer:
             header_names=_names(entry.get("headers")),
         )
     )
-
-
-def _register(project: Project, model: Model, server: McpServer) -> None:
-    if not any(known.site.file == server.site.file and known.name == server.name for known in model.mcp_servers):
-        server.unit = project.unit_of(server.site.file)
-        model.mcp_servers.append(server)
 
 
 def _text(value: object) -> str:

@@ -148,3 +148,14 @@ def test_an_orchestrator_of_its_own_that_asks_no_model_is_neither_agent_nor_crew
         google_adk,
     )
     assert (list(agents(model)), crews(model)) == (["doctor"], {})
+
+
+def test_workflows_that_hold_each_other_again_and_again_are_worked_out_once() -> None:
+    lines = ["from google.adk.agents import LlmAgent, SequentialAgent", "w0 = LlmAgent(name='one')"]
+    lines += [
+        f"w{n} = SequentialAgent(name='w{n}', sub_agents=[w{n - 1}] * 1 + [w{n - 1}, w{n - 1}])" for n in range(1, 60)
+    ]
+    lines += ["loop = SequentialAgent(name='loop', sub_agents=[loop, w0])"]
+    model = run(project(main="\n".join(lines)), google_adk)
+    assert {len(crew.members) for crew in model.crews} == {1}
+    assert links(model) == set()

@@ -6,6 +6,7 @@ import pytest
 
 from stratum_lab.scan.detect import mcp
 from stratum_lab.scan.model import McpServer, Model
+from stratum_lab.scan.source.project import JsonFile, Project
 from tests.support.detected import detected, run
 from tests.support.projects import project
 
@@ -131,6 +132,10 @@ def test_a_server_of_a_value_is_found_and_other_values_have_none() -> None:
 
 @pytest.mark.parametrize("data", [None, [], "x", {"mcpServers": []}, {"mcpServers": {"a": None}}, {"servers": 3}])
 def test_a_configuration_of_another_shape_gives_nothing(data: object) -> None:
-    from stratum_lab.scan.source.project import JsonFile, Project
-
     assert run(Project([], json=[JsonFile("mcp.json", data)]), mcp).mcp_servers == []
+
+
+def test_a_configuration_with_very_many_servers_is_read_in_one_pass() -> None:
+    servers = {f"server {n}": {"command": "npx", "args": [f"@scope/s{n}@1.0.{n}"]} for n in range(20_000)}
+    made = Project([], json=[JsonFile("mcp.json", {"mcpServers": servers})])
+    assert len(run(made, mcp).mcp_servers) == 20_000
