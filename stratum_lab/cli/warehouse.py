@@ -18,6 +18,7 @@ from stratum_lab.errors import Busy, UsageError
 from stratum_lab.kafka.topics import topic_ids
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Warehouse, open_warehouse
+from stratum_lab.warehouse.export import export as export_tables
 from stratum_lab.warehouse.serve import find_door
 
 warehouse_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -110,6 +111,31 @@ def rebase(
     if as_json:
         emit_json({"topics": sorted(chosen), "partitions": partitions})
     say(f"{len(chosen)} topics, {partitions} partitions are read from their start by the next sink")
+
+
+@warehouse_app.command()
+@command
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", envvar="STRATUM_WAREHOUSE_EXPORT_DIR", help="Folder of the Parquet files.")
+    ],
+    tables: Annotated[
+        list[str] | None,
+        typer.Option("--table", envvar="STRATUM_WAREHOUSE_EXPORT_TABLES", help="Only this table; may be repeated."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write tables as Parquet files to give away, also while a sink runs.
+
+    Schema `private`, which maps pings to repositories, dead letters and bookkeeping stay here. Tables of runs name the
+    repositories that were run; `--table pings --table ping_findings` gives pings alone.
+    """
+    with open_warehouse(settings()) as warehouse:
+        written = export_tables(warehouse, folder, tables)
+    if as_json:
+        emit_json({"files": [{"table": w.table, "rows": w.rows, "path": str(w.path)} for w in written]})
+    for w in written:
+        say(f"{w.rows} rows of {w.table} written to {w.path}")
 
 
 @warehouse_app.command()

@@ -30,8 +30,8 @@ FROM w.events LIMIT 5;
 The door answers one SELECT at a time and refuses everything else: writes, files, settings, a second statement.
 JSON columns are read with `payload->>'$.status'`. All times are UTC.
 
-Schema `private` holds what names a repository: addresses, names, job states. It is left out of everything that is
-given away (`DROP SCHEMA private CASCADE` on a copy); no view outside it reads it.
+Schema `private` holds what names a repository: addresses, names, job states. `stratum warehouse export` leaves
+it out, and no view outside it reads it.
 
 Pings of schemas 1, 2, 4 and 5 come on `scan.pings` as messages PingDocument. They are rows of `pings` like those of
 schema 3, with null in the columns their schema does not know and the text byte for byte in `original`; one that cannot
