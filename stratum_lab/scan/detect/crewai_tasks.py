@@ -82,6 +82,8 @@ class TaskBook:
             texts[field] = text or config.text(field) or ""
         name = texts["name"] or (method.name if method is not None else config.key or "")
         name = spaced(name or texts["description"])[: None if name else _NAME_LENGTH]
+        if not name and call is not None:
+            name = resolver.symbol_of(call).rpartition(".")[2] if call.assigned else resolver.symbol_of(call)
         task = Task(site, name, text=spaced(f"{texts['description']} {texts['expected_output']}"))
         if method is not None:
             self._by_method[method] = task

@@ -72,9 +72,19 @@ def config_of(project: Project, call: Call, sort: Sort, cls: Class | None) -> Co
     if given is None:
         spread = [k.value for k in call.node.keywords if k.arg is None and not isinstance(k.value, ast.Dict)]
         given = spread[0] if spread else None
-    if given is None:
-        return NO_CONFIG
-    return _read(project, given, call.scope, sort, cls)
+    if given is not None:
+        return _read(project, given, call.scope, sort, cls)
+    for keyword in call.node.keywords:  # role=agents_config["key"]["role"]
+        part = keyword.value
+        if (
+            keyword.arg in NEEDED[sort]
+            and isinstance(part, ast.Subscript)
+            and project.resolver.text(part, call.scope) is None
+        ):
+            found = _read(project, part.value, call.scope, sort, cls)
+            if found.data:
+                return found
+    return NO_CONFIG
 
 
 def unread_files(project: Project) -> Iterator[YamlFile]:

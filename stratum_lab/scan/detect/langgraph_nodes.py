@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Confidence, Crew, Link, Model, Step, Tool
 
 if TYPE_CHECKING:
-    from stratum_lab.scan.source.index import Function
+    from stratum_lab.scan.source.index import Call, Function, Scope
     from stratum_lab.scan.source.project import Project
     from stratum_lab.scan.source.resolve import Value
 
@@ -162,9 +163,10 @@ class Assembler:
         assert place.node.action is not None
         expr, scope = place.node.action
         origin = value.origin or ""
-        runner = next((c for c in value.calls if (self.project.callee(c).origin or "").endswith(".ToolNode")), None)
-        if runner is not None:
-            place.tools = tools_of(self.project, self.model, runner.arg("tools", 0), runner.scope, FRAMEWORK)
+        runners = self._tool_nodes(value) or self._tool_nodes_in(expr, scope)
+        if runners or self._typed_tool_node(expr, scope):
+            for runner in runners:
+                place.tools += tools_of(self.project, self.model, runner.arg("tools", 0), runner.scope, FRAMEWORK)
             self._be_step(place)
             return
         receiver = value.receiver if value.kind == "external" else None
@@ -184,6 +186,32 @@ class Assembler:
             self._be_agent(place)
         else:
             self._be_agent(place, Confidence.PROBABLE)
+
+    def _tool_nodes(self, value: Value) -> list[Call]:
+        """The `ToolNode` calls behind a value."""
+        return [call for call in value.calls if (self.project.callee(call).origin or "").endswith(".ToolNode")]
+
+    def _tool_nodes_in(self, expr: ast.expr, scope: Scope) -> list[Call]:
+        """The tool nodes of a collection of which one is taken under a name that is not known."""
+        if not isinstance(expr, ast.Subscript):
+            return []
+        values = self.project.resolver.items(expr.value, scope).values
+        found = [call for value in values for call in self._tool_nodes(value)[:1]]
+        return found if len(found) == len(values) else []
+
+    def _typed_tool_node(self, expr: ast.expr, scope: Scope) -> bool:
+        """Whether an element is taken from a parameter annotated as a collection of tool nodes."""
+        if not isinstance(expr, ast.Subscript) or self.project.resolver.resolve(expr, scope).known:
+            return False
+        base, where = expr.value, scope
+        for inner, inner_scope in self.follower.behind(base, scope):
+            base, where = inner, inner_scope
+        function = where.function
+        if not isinstance(base, ast.Name) or function is None or not isinstance(function.node, ast.FunctionDef):
+            return False
+        given = function.node.args
+        annotations = [a.annotation for a in (*given.args, *given.kwonlyargs) if a.arg == base.id and a.annotation]
+        return any("ToolNode" in ast.unparse(annotation) for annotation in annotations)
 
     def _be_agent(self, place: Place, confidence: Confidence = Confidence.CONFIRMED) -> None:
         node = place.node

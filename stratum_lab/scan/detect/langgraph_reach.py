@@ -134,10 +134,10 @@ class Follower:
         elif isinstance(expr, ast.Await | ast.NamedExpr):
             yield from self._bound(expr.value, scope, seen, depth + 1)
         else:
-            for inner, where in self._behind(expr, scope):
+            for inner, where in self.behind(expr, scope):
                 yield from self._bound(inner, where, seen, depth + 1)
 
-    def _behind(self, expr: ast.expr, scope: Scope) -> Iterator[Expression]:
+    def behind(self, expr: ast.expr, scope: Scope) -> Iterator[Expression]:
         """The expressions that a name or attribute was assigned."""
         if isinstance(expr, ast.Name):
             where: Scope | None = scope

@@ -143,6 +143,7 @@ class _Seeker:
         self._asks: dict[Function, bool] = {}
         self._reaches: dict[Function, bool] = {}
         self._active: set[int] = set()
+        self._handed: dict[tuple[Function | Class, str], bool] = {}  # parameters and attributes that hold a model
 
     def reaches(self, function: Function) -> bool:
         known = self._reaches.get(function)
@@ -295,29 +296,44 @@ class _Seeker:
         function = scope.code
         if not isinstance(function, Function):
             return False
-        given = (
-            (call, argument)
-            for call in self.resolver.callers(function)
-            if (argument := self.resolver.argument(call, function, name)) is not None
-        )
-        return any(self.holds(argument, call.scope, depth) for call, argument in given)
+        known = self._handed.get((function, name))
+        if known is None:
+            self._handed[(function, name)] = False  # cuts a cycle of functions that hand it to each other
+            given = (
+                (call, argument)
+                for call in self.resolver.callers(function)
+                if (argument := self.resolver.argument(call, function, name)) is not None
+            )
+            known = self._handed[(function, name)] = any(
+                self.holds(argument, call.scope, _MAX_DEPTH) for call, argument in given
+            )
+        return known
 
     def _attribute(self, expr: ast.Attribute, scope: Scope, depth: int) -> bool:
         base = self.resolver.resolve(expr.value, scope)
         if base.cls is not None:
-            for owner in self.resolver.lineage(base.cls):
-                if isinstance(owner, str):
-                    continue
-                bound = [(b, s) for b, s in owner.scope.attributes.get(expr.attr, ()) if b.kind == "assign"]
-                bound += [(b, owner.scope) for b in owner.scope.bindings.get(expr.attr, ()) if b.kind == "assign"]
-                if any(b.value is not None and self.holds(b.value, s, depth) for b, s in bound):
-                    return True
-                method = owner.methods.get(expr.attr)
-                if method is not None and method.decorators:
-                    return any(self.holds(returned, method.scope, depth) for returned in method.returns)
+            known = self._handed.get((base.cls, expr.attr))
+            if known is None:
+                self._handed[(base.cls, expr.attr)] = False
+                known = self._handed[(base.cls, expr.attr)] = self._member(base.cls, expr.attr)
+            return known
         if base.kind == "module" and base.module is not None:
             bound = [(b, base.module.scope) for b in base.module.scope.bindings.get(expr.attr, ())]
             return any(b.value is not None and self.holds(b.value, s, depth) for b, s in bound)
+        return False
+
+    def _member(self, cls: Class, name: str) -> bool:
+        """Whether an attribute or property of a repo class holds a model."""
+        for owner in self.resolver.lineage(cls):
+            if isinstance(owner, str):
+                continue
+            bound = [(b, s) for b, s in owner.scope.attributes.get(name, ()) if b.kind == "assign"]
+            bound += [(b, owner.scope) for b in owner.scope.bindings.get(name, ()) if b.kind == "assign"]
+            if any(b.value is not None and self.holds(b.value, s, _MAX_DEPTH) for b, s in bound):
+                return True
+            method = owner.methods.get(name)
+            if method is not None and method.decorators:
+                return any(self.holds(returned, method.scope, _MAX_DEPTH) for returned in method.returns)
         return False
 
 

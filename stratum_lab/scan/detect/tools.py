@@ -6,24 +6,33 @@ An element that resolves to nothing is left out; nothing is taken for a tool bec
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from stratum_lab.scan.detect import tools_mcp
+from stratum_lab.scan.detect.tools_own import (
+    RUN_METHODS,
+    TOOL_DECORATORS,
+    class_of,
+    distinct,
+    is_tool_function,
+    last_of,
+    spaced,
+    tool_of_class,
+    tool_of_function,
+    written,
+)
 from stratum_lab.scan.model import Agent, Confidence, Model, Site, Tool
 from stratum_lab.scan.source.value import Value
 
 if TYPE_CHECKING:
-    from stratum_lab.scan.source.index import Call, Class, Function, Scope
+    from stratum_lab.scan.source.index import Call, Class, Scope
     from stratum_lab.scan.source.project import Project
 
-RUN_METHODS: Final = ("_run", "_arun", "run", "arun", "run_async", "forward", "execute", "_execute", "invoke", "call",
-                      "__call__")  # fmt: skip
-"""Methods of a tool class that run when the tool is called."""
-TOOL_DECORATORS: Final = frozenset({
-    "tool", "function_tool", "kernel_function", "beta_tool", "tool_plain", "ai_function", "register_for_llm",
-})  # fmt: skip
-"""Last names of decorators that make a function a tool."""
+__all__ = [
+    "RUN_METHODS", "TOOL_DECORATORS", "distinct", "is_tool_function", "tool_of_class", "tool_of_function", "tools_of",
+]  # fmt: skip
+
 _FUNCTION_ARGUMENTS: Final = ("func", "fn", "function", "coroutine", "async_fn", "callable", "python_function",
                               "func_or_tool", "python_func", "handler")  # fmt: skip
 _WRAPPERS: Final = frozenset({
@@ -59,67 +68,6 @@ def tools_of(project: Project, model: Model, expr: ast.expr | None, scope: Scope
     if expr is None:
         return []
     return distinct(_Reader(project, model, framework).read(expr, scope))
-
-
-def tool_of_function(project: Project, function: Function) -> Tool:
-    """The tool that a function or method of the repository is, decorated or plain."""
-    identity = f"{function.cls.name}.{function.name}" if function.cls is not None else function.name
-    name = function.name
-    for decorator in function.decorators:
-        if not isinstance(decorator, ast.Call) or _written(decorator.func) not in TOOL_DECORATORS:
-            continue
-        for given in (
-            *(k.value for k in decorator.keywords if k.arg in ("name", "name_override")),
-            *decorator.args[:1],
-        ):
-            text = project.resolver.text(given, function.scope.parent or function.scope)
-            if text:
-                name = text
-                break
-    return Tool(identity, _spaced(name), "function", function.site, origin=function.dotted, code=[function],
-                defined_in=function.module.path)  # fmt: skip
-
-
-def tool_of_class(project: Project, cls: Class, call: Call | None = None) -> Tool:
-    """The tool that a class of the repository is, or the instance that a call makes of it."""
-    resolver = project.resolver
-    code = [m for name in RUN_METHODS if (m := resolver.find_method(cls, name)) is not None]
-    name = None
-    if call is not None:
-        given = call.arg("name")
-        name = resolver.text(given, call.scope) if given is not None else None
-    for owner in resolver.lineage(cls) if name is None else ():
-        if isinstance(owner, str):
-            continue
-        bound = [b.value for b in owner.scope.bindings.get("name", ()) if b.value is not None]
-        bound += [b.value for b, _ in owner.scope.attributes.get("name", ()) if b.value is not None]
-        name = next((t for value in bound if (t := _default_text(project, value, owner.scope))), None)
-        if name is not None:
-            break
-    return Tool(cls.name, _spaced(name or cls.name), "class", call.site if call is not None else cls.site,
-                origin=cls.dotted, code=code, call=call, defined_in=cls.module.path)  # fmt: skip
-
-
-def is_tool_function(project: Project, function: Function) -> bool:
-    """Whether a function is itself a tool: decorated as one, or what a tool class runs."""
-    for decorator in function.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if _written(target) in TOOL_DECORATORS:
-            origin = project.resolver.origin(target, function.scope.parent or function.scope) or ""
-            return not origin.startswith("crewai.project")  # there it marks a method that makes a tool
-    if function.cls is not None and function.name in RUN_METHODS:
-        return any(
-            _last(base) in ("BaseTool", "Tool", "StructuredTool") for base in project.resolver.bases(function.cls)
-        )
-    return False
-
-
-def distinct(tools: Iterable[Tool]) -> list[Tool]:
-    """Tools without repetition of a key, in order."""
-    seen: dict[tuple[str, str], Tool] = {}
-    for tool in tools:
-        seen.setdefault(tool.key, tool)
-    return list(seen.values())
 
 
 class _Reader:
@@ -207,25 +155,23 @@ class _Reader:
             yield from self._of_schema(value)
         elif value.kind == "list" and value.node is not None and value.scope is not None:
             yield from self.read(value.node, value.scope)
-        elif value.kind == "text" and self.framework == "crewai" and value.text:
-            return  # the name of a stored tool, nothing that can be followed
 
     def agent_tool(self, agent: Agent, value: Value) -> Tool:
         """An agent used as a tool; its name is the one given with `as_tool`, else the agent's."""
         call = value.call
         given = None
         if call is not None and call.site != agent.site:
-            first = 0 if _written(call.node.func) == "as_tool" else None  # as_tool("name", "what it does")
+            first = 0 if written(call.node.func) == "as_tool" else None  # as_tool("name", "what it does")
             given = call.arg("tool_name", first) or call.arg("name")
         name = self.resolver.text(given, call.scope) if given is not None and call is not None else None
-        return Tool(agent.symbol, _spaced(name or agent.name or agent.symbol), "agent",
+        return Tool(agent.symbol, spaced(name or agent.name or agent.symbol), "agent",
                     call.site if call is not None else agent.site, origin=value.origin, call=call,
                     defined_in=agent.site.file, agent=agent)  # fmt: skip
 
     def _of_class(self, cls: Class) -> Tool:
         bases = self.resolver.bases(cls)
-        if any(_last(b) in ("BaseModel", "TypedDict") for b in bases) and not any(
-            _last(b).endswith("Tool") for b in bases
+        if any(last_of(b) in ("BaseModel", "TypedDict") for b in bases) and not any(
+            last_of(b).endswith("Tool") for b in bases
         ):
             return Tool(cls.name, cls.name, "schema", cls.site, origin=cls.dotted, defined_in=cls.module.path)
         return tool_of_class(self.project, cls)
@@ -237,16 +183,16 @@ class _Reader:
             if receiver.origin is not None and tools_mcp.is_mcp(receiver.origin):
                 yield from self._of_instance(receiver)
                 return
-            if _last(origin) in _TOOLKIT_CALLS:
+            if last_of(origin) in _TOOLKIT_CALLS:
                 yield from self._toolkit(receiver, None)
                 return
             if receiver.cls is None and receiver.call is not None and receiver.origin is not None:
-                identity = f"{_class_of(receiver.origin)}.{_last(origin)}"
-                yield Tool(identity, _last(origin), "function", receiver.call.site, origin=origin)
+                identity = f"{class_of(receiver.origin)}.{last_of(origin)}"
+                yield Tool(identity, last_of(origin), "function", receiver.call.site, origin=origin)
             return
         if origin.startswith("builtins."):
             return
-        name = _last(origin)
+        name = last_of(origin)
         yield Tool(name, name, "class" if name[:1].isupper() else "function", self._place(value), origin=origin)
 
     def _place(self, value: Value) -> Site:
@@ -263,7 +209,7 @@ class _Reader:
             return
         if call is None or value.origin is None:
             return
-        last, owner = _last(value.origin), _class_of(value.origin)
+        last, owner = last_of(value.origin), class_of(value.origin)
         agent = self._wrapped_agent(call, last, owner)
         if agent is not None:
             yield self.agent_tool(agent, value)
@@ -292,7 +238,7 @@ class _Reader:
 
     def _of_repo_instance(self, value: Value, cls: Class) -> Iterator[Tool]:
         bases = self.resolver.bases(cls)
-        if any(_last(base).endswith(("Toolkit", "ToolSpec", "Toolset", "ToolCollection")) for base in bases):
+        if any(last_of(base).endswith(("Toolkit", "ToolSpec", "Toolset", "ToolCollection")) for base in bases):
             yield self._of_toolkit_class(cls, value.call)
         else:
             yield tool_of_class(self.project, cls, value.call)
@@ -326,8 +272,8 @@ class _Reader:
         if servers:
             yield from tools_mcp.tools_of_servers(servers)
             return
-        owner = _class_of(at_origin) if (at_origin := self.project.callee(at).origin or "") else ""
-        name = owner or _last(at_origin)
+        owner = class_of(at_origin) if (at_origin := self.project.callee(at).origin or "") else ""
+        name = owner or last_of(at_origin)
         yield Tool(name, name, "mcp", at.site, origin=at_origin or None, call=at)
 
     def _wrapped_function(self, value: Value, call: Call) -> Iterator[Tool]:
@@ -345,7 +291,7 @@ class _Reader:
                 return
         third = call.arg(None, 1)
         if name is not None or third is not None:
-            yield self._made(value, call, name or _last(value.origin or ""))
+            yield self._made(value, call, name or last_of(value.origin or ""))
 
     def _renamed(self, inner: Value, name: str | None, call: Call) -> Tool:
         agent = self.model.agent_of(inner)
@@ -358,15 +304,15 @@ class _Reader:
             tool.call = call
         elif inner.receiver is not None and inner.receiver.kind == "instance" and inner.receiver.cls is None:
             # GoogleSerperAPIWrapper().run: the library's class is what is called
-            owner = _class_of(inner.receiver.origin or "")
-            tool = Tool(owner or _last(inner.origin or ""), "", "class", call.site, origin=inner.receiver.origin,
+            owner = class_of(inner.receiver.origin or "")
+            tool = Tool(owner or last_of(inner.origin or ""), "", "class", call.site, origin=inner.receiver.origin,
                         call=inner.receiver.call)  # fmt: skip
         else:
             made = next(iter(self.element(inner)), None)
-            identity = name or _last(inner.origin or "") or f"{call.module.path}:{call.node.lineno}"
+            identity = name or last_of(inner.origin or "") or f"{call.module.path}:{call.node.lineno}"
             unknown = Confidence.PROBABLE
             tool = made or Tool(identity, "", "function", call.site, call=call, confidence=unknown)
-        tool.name = _spaced(name or tool.name or tool.identity.rpartition(".")[2])
+        tool.name = spaced(name or tool.name or tool.identity.rpartition(".")[2])
         return tool
 
     def _toolkit(self, receiver: Value, call: Call | None) -> Iterator[Tool]:
@@ -376,21 +322,17 @@ class _Reader:
             return
         made = receiver.call
         if receiver.cls is not None:
-            yield from self._toolkit_of_repo(receiver, receiver.cls)
+            yield self._of_toolkit_class(receiver.cls, receiver.call)  # its list, if it is one, was read already
             return
         origin = receiver.origin or ""
         if tools_mcp.is_mcp(origin) and made is not None:
             yield from self._of_servers(receiver, made)
             return
         at = made or call
-        identity = _class_of(origin) or _last(origin)
+        identity = class_of(origin) or last_of(origin)
         if identity and at is not None:
             selected = self._selected(made) or self._selected(call)
             yield Tool(identity, identity, "toolkit", at.site, origin=receiver.origin, call=at, selected=selected)
-
-    def _toolkit_of_repo(self, receiver: Value, cls: Class) -> Iterator[Tool]:
-        """A toolkit class of the repository: its `get_tools` was read as a list already when it is one."""
-        yield self._of_toolkit_class(cls, receiver.call)
 
     def _selected(self, call: Call | None) -> tuple[str, ...] | None:
         if call is None:
@@ -432,7 +374,7 @@ class _Reader:
             return Tool(identity, name, "hosted", call.site, origin=origin, call=call)
         if kind == "toolkit":
             return Tool(identity, name, "toolkit", call.site, origin=origin, call=call, selected=selected)
-        return Tool(identity, _spaced(name), "class", call.site, origin=origin, call=call, selected=selected)
+        return Tool(identity, spaced(name), "class", call.site, origin=origin, call=call, selected=selected)
 
     def _given_name(self, call: Call) -> str | None:
         for keyword in ("name", "name_override", "tool_name"):
@@ -443,7 +385,7 @@ class _Reader:
         if isinstance(metadata, ast.Call):
             return self._given_name(self.resolver.call_of(metadata, call.scope))
         first = call.arg(None, 0)
-        last = _last(self.project.callee(call).origin or "")
+        last = last_of(self.project.callee(call).origin or "")
         if first is not None and last in ("Tool", "tool", "StructuredTool"):
             return self.resolver.text(first, call.scope)
         second = call.arg(None, 1)
@@ -464,36 +406,6 @@ class _Reader:
             found = tools_mcp.servers_of(self.project, self.model, value.node, value.scope)
             yield from tools_mcp.tools_of_servers(found)
         elif name is not None:
-            yield Tool(name, _spaced(name), "schema", site)
+            yield Tool(name, spaced(name), "schema", site)
         elif kind is not None and kind != "function":
             yield Tool(kind, kind, "hosted", site)
-
-
-def _default_text(project: Project, value: ast.expr, scope: Scope) -> str | None:
-    """A text, or the default of a pydantic field."""
-    if isinstance(value, ast.Call):
-        for keyword in value.keywords:
-            if keyword.arg == "default":
-                return project.resolver.text(keyword.value, scope)
-        if value.args:
-            return project.resolver.text(value.args[0], scope)
-        return None
-    return project.resolver.text(value, scope)
-
-
-def _written(node: ast.expr) -> str:
-    """The last name of an expression as it is written."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _last(origin: str) -> str:
-    return origin.rpartition(".")[2]
-
-
-def _class_of(origin: str) -> str:
-    """The last component that is written like a class; "" when there is none."""
-    return next((p for p in reversed(origin.split(".")) if p[:1].isupper()), "")
-
-
-def _spaced(name: str) -> str:
-    return " ".join(name.split())

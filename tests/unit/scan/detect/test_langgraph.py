@@ -312,3 +312,23 @@ class Setup:
         "News Analyst > Clear news [flow]",
         "News Analyst > End [flow contracted]",
     ]
+
+
+@pytest.mark.parametrize("made", ["nodes: dict[str, ToolNode]", "nodes"])
+def test_tool_nodes_taken_from_a_collection_are_steps(made: str) -> None:
+    source = (
+        GRAPH
+        + f"""
+from langgraph.prebuilt import ToolNode
+def look(q): return q
+class Setup:
+    def __init__(self, {made}): self.nodes = nodes
+    def build(self, kind):
+        flow = StateGraph(dict)
+        flow.add_node("tools", self.nodes[kind])
+def make():
+    return {{"x": ToolNode([look]), "y": ToolNode([look])}}
+"""
+    )
+    model = run(project(main=source + ("" if ":" in made else "Setup(make())\n")), langgraph)
+    assert ([a.name for a in model.agents], [s.name for s in model.steps]) == ([], ["tools"])
