@@ -56,7 +56,8 @@ class ModuleTable:
             base = "/".join(parts[:depth])
             for layout in _LAYOUT_FOLDERS:
                 above = "/".join(p for p in (base, layout) if p)
-                if depth and not layout and above in self._packages and depth == len(parts):
+                inside = depth == len(parts) and root not in _LOCAL_NAMES_WIN
+                if depth and not layout and above in self._packages and inside:
                     continue  # inside a package an absolute import does not see its siblings
                 name = ".".join(p for p in (above.replace("/", "."), dotted) if p)
                 module = self.by_name.get(name)
@@ -75,17 +76,37 @@ class ModuleTable:
         """What `dotted` is when a module imports it."""
         from stratum_lab.scan.source.resolve import NOTHING, Value  # the two refer to each other
 
+        bound = self._bound(dotted, importer, resolver)
+        if bound is not None:
+            return bound
         text = dotted
         rest: list[str] = []
         while text and text != ".":
             module = self.find(text, importer)
             if module is not None:
-                return self._descend(module, rest, resolver)
+                value = self._descend(module, rest, resolver)
+                if rest and not value.known and self._shadows_nothing(module, dotted):
+                    return Value("external", dotted)
+                return value
             text, _, last = text.rpartition(".")
             rest.insert(0, last)
         if dotted.startswith("."):
             return NOTHING
         return Value("external", dotted)
+
+    def _bound(self, dotted: str, importer: Module, resolver: Resolver) -> Value | None:
+        """What a package binds under a submodule's name (`from .triage import triage`): it hides the submodule."""
+        prefix, _, last = dotted.rpartition(".")
+        package = self.find(prefix, importer) if prefix.strip(".") else None
+        if package is None or package is importer or last not in package.scope.bindings:
+            return None
+        value = self.attribute(package, last, resolver)
+        return value if value.known and value.kind != "module" else None
+
+    def _shadows_nothing(self, module: Module, dotted: str) -> bool:
+        """Whether a local `agents` inside a package leaves the library of that name importable (`app/agents/`)."""
+        folder = module.path.removesuffix("/__init__.py").rpartition("/")[0]
+        return dotted.partition(".")[0] in _LOCAL_NAMES_WIN and folder in self._packages
 
     def _descend(self, module: Module, rest: list[str], resolver: Resolver) -> Value:
         from stratum_lab.scan.source.resolve import Value  # the two refer to each other

@@ -121,3 +121,24 @@ def test_a_subclass_of_the_sdks_agent_is_an_agent_where_it_is_constructed() -> N
     )  # fmt: skip
     assert [(a.name, a.site.file) for a in model.agents] == [("a", "app/main.py"), ("b", "app/main.py")]
     assert model.crews == []
+
+
+def test_a_folder_called_agents_inside_a_package_hides_the_sdk_only_from_what_it_defines() -> None:
+    model = run(
+        project({
+            "app/__init__.py": "",
+            "app/agents/__init__.py": "from .triage import triage\n",
+            "app/agents/triage.py": "from agents import Agent, Runner\ntriage = Agent(name='Triage')\n",
+            "app/main.py": "from agents import Agent\nfrom app.agents import triage\n"
+            "other = Agent(name='Other', handoffs=[triage])\n",
+            "own/__init__.py": "",
+            "own/agents.py": "class Agent: ...\n",
+            "own/main.py": "from agents import Agent\nAgent()\n",
+        }),
+        openai_agents,
+    )  # fmt: skip
+    assert [(a.name, a.site.file) for a in model.agents] == [
+        ("Triage", "app/agents/triage.py"),
+        ("Other", "app/main.py"),
+    ]
+    assert crews(model) == {"other": ("handoff", ["Other", "Triage"])}
