@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from stratum_lab.scan.model import MemoryStore
 from stratum_lab.scan.result import Scan
-
-_PROVENANCE = frozenset({"metadata", "metadatas", "source", "author", "agent_id", "timestamp"})
+from stratum_lab.scan.rules import learning
 
 
 def memory_store_types(scan: Scan) -> list[str]:
@@ -21,12 +19,7 @@ def has_memory_store(scan: Scan) -> bool:
 
 def learning_type(scan: Scan) -> str | None:
     """The strongest kind of loop; None without one."""
-    kinds = {learning.kind for learning in scan.model.learning}
-    if "fine_tuning" in kinds:
-        return "trajectory_rl"
-    if "distillation" in kinds:
-        return "experience_distillation"
-    return "context_level" if any(store.writes and store.reads for store in scan.model.stores) else None
+    return learning.learning_type(scan.model)
 
 
 def has_learning_loop(scan: Scan) -> bool:
@@ -36,7 +29,9 @@ def has_learning_loop(scan: Scan) -> bool:
 
 def has_context_provenance(scan: Scan) -> bool:
     """A write says where its content came from."""
-    return any(_PROVENANCE & set(write.arguments) for store in scan.model.stores for write in store.writes)
+    return any(
+        learning.PROVENANCE.intersection(write.arguments) for store in scan.model.stores for write in store.writes
+    )
 
 
 def has_context_rollback(scan: Scan) -> bool:
@@ -45,12 +40,8 @@ def has_context_rollback(scan: Scan) -> bool:
 
 
 def has_shared_context(scan: Scan) -> bool:
-    """Two agents or scopes use one collection."""
-    scopes: dict[object, set[str]] = {}
-    for store in scan.model.stores:
-        scopes.setdefault(_collection(store), set()).update(a.scope for a in (*store.writes, *store.reads))
-    return any(len(users) > 1 for users in scopes.values())
-
-
-def _collection(store: MemoryStore) -> object:
-    return (store.unit, store.library, store.collection) if store.collection else store.site
+    """Two agents or scopes use one collection; methods of one class are one scope."""
+    return any(
+        len({learning.user_of(access) for store in stores for access in learning.accesses(store)}) > 1
+        for stores in learning.collections(scan.model)
+    )
