@@ -55,15 +55,18 @@ def test_killed_workers_lose_no_job_and_repeat_it_with_the_same_scan_id(
     jobs = jobs_of(small_folders(tmp_path / "sources", JOBS))
     submit_jobs(settings, jobs)
     with Processes(environment(settings), settings.home / "logs") as running:
-        running.start("scan", WORKER)
+        workers = ("one", "two")
+        for name in workers:
+            running.start(name, WORKER)
         for kill in range(KILLS):
             reached = kill * JOBS // (KILLS + 1)
             wait_until(f"{reached} jobs ended", lambda at=reached: ended(settings) >= at, 300)
             time.sleep(rng.uniform(0.0, 1.5))  # any phase of an attempt is hit
-            running.kill("scan")
+            running.kill(rng.choice(workers))
         wait_until("every job ended", lambda: ended(settings) == JOBS, 600)
         wait_until("every job is committed", lambda: all_committed(settings), 60)
-        running.stop("scan")
+        for name in workers:
+            running.stop(name)
     wait_until("no scanning process is left", lambda: not children_of(settings), 10)
     found = pings(settings)
     by_scan = Counter(p.scan_id for p in found)
