@@ -100,7 +100,7 @@ class _Finder:
         self.resolver = project.resolver
         self.model = model
         self.stores: dict[object, MemoryStore] = {}
-        self.opened: set[Site] = set()
+        self.opened: set[int] = set()  # syntax nodes: calls of one chain stand at one place
         self.creating: set[Site] = set()
         self.touching: dict[Function, list[MemoryStore]] = {}
         self.holders = _holders(project, model)
@@ -131,14 +131,14 @@ class _Finder:
         for given in (*call.node.args, *(k.value for k in call.node.keywords)):
             made = self.resolver.resolve(given, call.scope).call
             if made is not None:
-                self.opened.add(made.site)
+                self.opened.add(id(made.node))
         self._touch(call, store)
         if method in WRITES:
             self._record(call, store, method, store.writes)
 
     def _opened(self, call: Call, receiver: Value, origin: str, method: str, kind: str) -> MemoryStore:
         if receiver.call is not None:
-            self.opened.add(receiver.call.site)
+            self.opened.add(id(receiver.call.node))
         return self._store(call, origin, kind, self._text(call.arg("name", 0), call) or self._named(call))
 
     def _used(self, call: Call, receiver: Value, origin: str, method: str, kind: str) -> None:
@@ -168,14 +168,14 @@ class _Finder:
             return self._of(above, call, kind)  # a retriever or a part of a store stands for the store
         own, here = self._named(made), self._named(call)
         if own is None and here is not None:
-            self.opened.add(made.site)
+            self.opened.add(id(made.node))
             return self._store(call, origin, kind, here)
         return self._store(made, origin, kind, own)
 
     def _store(self, call: Call, origin: str, kind: str, name: str | None) -> MemoryStore:
         library = _library(origin)
         unit = self.project.unit_of(call.module.path)
-        key: object = call.site if name is None else (unit, library.partition(".")[0], name)
+        key: object = id(call.node) if name is None else (unit, library.partition(".")[0], name)
         if key not in self.stores:
             self.stores[key] = MemoryStore(call.site, kind, library, unit, name or "")
         return self.stores[key]
@@ -225,8 +225,8 @@ class _Finder:
                     store.rollback = True
         kept = [
             store
-            for store in self.stores.values()
-            if store.writes or store.reads or (store.site not in self.opened and _root(store) != "redis")
+            for key, store in self.stores.items()
+            if store.writes or store.reads or (key not in self.opened and _root(store) != "redis")
         ]
         for store in kept:
             store.writes.sort(key=lambda access: (access.site, access.scope))

@@ -94,7 +94,7 @@ class Function:
     """
 
     __slots__ = ("calls", "cls", "decorators", "doc", "module", "name", "names", "node", "parameters", "qualname",
-                 "returns", "scope", "site", "yields")  # fmt: skip
+                 "returns", "scope", "site", "takes_self", "yields")  # fmt: skip
 
     def __init__(self, name: str, scope: Scope, cls: Class | None, node: FunctionNode) -> None:
         self.name = name
@@ -111,6 +111,7 @@ class Function:
         self.doc = ""
         arguments = node.args
         self.parameters: list[str] = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        self.takes_self = cls is not None and not any(chain(d) == "staticmethod" for d in self.decorators)
         self.site = Site(scope.module.path, node.lineno, node.col_offset)
 
     @property
@@ -616,7 +617,9 @@ def lighten(module: Module) -> Module:
     hot = {
         local
         for local, origin in module.imports.items()
-        if is_hot_root(origin.partition(".")[0]) or is_made_name(origin.rpartition(".")[2])
+        if is_hot_root(origin.partition(".")[0])
+        or is_made_name(origin.rpartition(".")[2])
+        or (origin == "pydantic.Field" and "pydantic_settings" in module.roots)
     } | HOT_BUILTINS
     kept_functions: set[Function] = set()
     calls: list[Call] = []
@@ -624,7 +627,7 @@ def lighten(module: Module) -> Module:
     for call in module.calls:
         root = root_name(call.node.func)
         if (root in hot and _acts(call.node.func, module)) or (
-            imports_hot and isinstance(call.node.func, ast.Attribute) and _bound_hot(root, call.scope, hot)
+            imports_hot and isinstance(call.node.func, ast.Attribute) and _bound_hot(call.node.func, call.scope, hot)
         ):
             calls.append(call)
             if call.function is not None:
@@ -666,13 +669,18 @@ def lighten(module: Module) -> Module:
     return module
 
 
-def _bound_hot(root: str, scope: Scope, hot: frozenset[str] | set[str]) -> bool:
-    """Whether a name is bound in its function or module to something made by a hot import."""
+def _bound_hot(func: ast.Attribute, scope: Scope, hot: frozenset[str] | set[str]) -> bool:
+    """Whether what a method is called on is bound to something made by a hot import: a name, or `self.x`."""
+    root = root_name(func)
+    named = chain(func).split(".")
     seen: Scope | None = scope
     while seen is not None:
         for binding in seen.bindings.get(root, ()):
             if binding.value is not None and root_name(binding.value) in hot:
                 return True
+        if len(named) > 2 and root in ("self", "cls") and seen.kind == "class":
+            made = seen.attributes.get(named[1], ())
+            return any(binding.value is not None and root_name(binding.value) in hot for binding, _ in made)
         seen = seen.parent
     return False
 

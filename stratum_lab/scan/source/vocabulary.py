@@ -39,7 +39,7 @@ ACTING_NAMES = frozenset({
     "system", "popen", "remove", "unlink", "rmdir", "removedirs", "rename", "replace", "environ", "getenv", "listdir",
     "walk", "scandir", "execv", "execve", "execvp", "execl", "execlp", "spawnl", "spawnv", "rmtree", "move", "copy",
     "copyfile", "copytree", "urlopen", "urlretrieve", "Request", "write_text", "write_bytes", "read_text", "read_bytes",
-    "iterdir", "glob", "rglob", "get", "putenv", "startfile",
+    "iterdir", "glob", "rglob", "get", "setdefault", "putenv", "startfile",
 })  # fmt: skip
 """Last names of their calls that are facts."""
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from stratum_lab.scan.detect import crewai, memory
+from stratum_lab.scan.detect import crewai, environment, memory
 from stratum_lab.scan.model import MemoryStore, Model
+from stratum_lab.scan.source.loader import Loader
 from tests.support.detected import detected, run
 from tests.support.projects import project
 
@@ -133,3 +134,49 @@ def test_one_name_in_two_units_is_two_collections_and_in_two_files_of_a_unit_one
 def test_a_snapshot_of_a_store_is_rollback_evidence() -> None:
     source = 'from qdrant_client import QdrantClient\nq = QdrantClient()\nq.create_snapshot(collection_name="c")'
     assert [store.rollback for store in run(project(main=source), memory).stores if store.collection] == [True]
+
+
+LIGHT = b"""
+import os
+from os import environ, getenv as ge
+import chromadb, redis
+import pydantic_settings
+from pydantic import Field
+
+class S(pydantic_settings.BaseSettings):
+    k: str = Field(alias="ALIAS")
+
+def f():
+    environ["A3"] = "x"
+    os.environ.setdefault("A6", "x")
+    return os.getenv("A1"), os.environ.get("A2"), ge("A4"), os.environ["A5"]
+
+class C:
+    def __init__(self):
+        self.r = redis.Redis()
+        self.c = chromadb.Client().get_or_create_collection("x")
+
+    def g(self):
+        self.r.set("chat:1", 1)
+        self.c.add(ids=["1"])
+        return self.c.query(query_texts=["x"])
+"""
+
+
+def test_stores_and_environment_are_the_same_in_the_light_form_of_large_trees() -> None:
+    told = []
+    for room in (0, 1_000_000):
+        loader = Loader(full_bytes=room, framework_bytes=room)
+        loader.add("a.py", LIGHT)
+        model = run(loader.project(["a.py"]), environment, memory)
+        told.append(
+            (
+                [reference.name for reference in model.env_references],
+                [(store.library, store.collection, len(store.writes), len(store.reads)) for store in model.stores],
+            )
+        )
+    assert told[0] == told[1]
+    assert told[0] == (
+        ["ALIAS", "A3", "A6", "A1", "A2", "A4", "A5"],
+        [("redis", "", 1, 0), ("chromadb", "x", 1, 1)],
+    )
