@@ -76,7 +76,7 @@ class ModuleTable:
         """What `dotted` is when a module imports it."""
         from stratum_lab.scan.source.resolve import NOTHING, Value  # the two refer to each other
 
-        bound = self._bound(dotted, importer, resolver)
+        bound = None if dotted.partition(".")[0] in _LOCAL_NAMES_WIN else self._bound(dotted, importer, resolver)
         if bound is not None:
             return bound
         text = dotted
@@ -85,7 +85,7 @@ class ModuleTable:
             module = self.find(text, importer)
             if module is not None:
                 value = self._descend(module, rest, resolver)
-                if rest and not value.known and self._shadows_nothing(module, dotted):
+                if rest and self._leaves_library(module, importer, dotted, value.known):
                     return Value("external", dotted)
                 return value
             text, _, last = text.rpartition(".")
@@ -103,10 +103,15 @@ class ModuleTable:
         value = self.attribute(package, last, resolver)
         return value if value.known and value.kind != "module" else None
 
-    def _shadows_nothing(self, module: Module, dotted: str) -> bool:
-        """Whether a local `agents` inside a package leaves the library of that name importable (`app/agents/`)."""
+    def _leaves_library(self, module: Module, importer: Module, dotted: str, defines: bool) -> bool:
+        """Whether a local `agents` inside a package leaves the library of that name importable (`app/agents/`).
+
+        It hides the library only from files beside it, which may run as scripts, and only what it defines.
+        """
         folder = module.path.removesuffix("/__init__.py").rpartition("/")[0]
-        return dotted.partition(".")[0] in _LOCAL_NAMES_WIN and folder in self._packages
+        if dotted.partition(".")[0] not in _LOCAL_NAMES_WIN or folder not in self._packages:
+            return False
+        return not defines or importer.path.rpartition("/")[0] != folder
 
     def _descend(self, module: Module, rest: list[str], resolver: Resolver) -> Value:
         from stratum_lab.scan.source.resolve import Value  # the two refer to each other
