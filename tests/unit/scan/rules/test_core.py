@@ -78,6 +78,16 @@ def test_a_tool_class_is_shown_where_the_agent_concerned_got_it() -> None:
     ]
 
 
+def test_instances_of_no_crew_come_first_and_the_others_by_place_of_their_crew() -> None:
+    make = ModelMaker()
+    late, early, alone = make.agent("late"), make.agent("early"), make.agent("alone")
+    first = make.crew("first", early)
+    second = make.crew("second", late)
+    for agent in (late, early, alone):
+        make.capability(f"wipe for {agent.name}", "destructive", "sqlite", agent)
+    assert [instance.crew for instance in fired(make.model)["STRATUM-002"].instances] == [None, first, second]
+
+
 def test_paths_of_agents_in_no_crew_are_covered_agent_by_agent() -> None:
     make = ModelMaker()
     for i in range(3):
