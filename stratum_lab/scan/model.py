@@ -182,7 +182,7 @@ class Crew:
         manager: Manager or supervisor that is an agent; it is in `members` too.
         tasks: Its tasks in order.
         checkpoint: Persistence that was given to it.
-        memory: `memory=True` or flow persistence.
+        memory: `memory=True`; flow persistence is `checkpoint`.
         rate_limited: It, or a run of it, carries a rate limit.
         run: Something starts it (`kickoff`, `invoke`, `run`, ...).
         unknown_members: Members of a literal list that could not be resolved.

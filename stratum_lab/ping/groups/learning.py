@@ -8,7 +8,7 @@ from stratum_lab.scan.rules import learning
 
 def memory_store_types(scan: Scan) -> list[str]:
     """Kinds of the stores; `memory=True` of a crew is a conversation memory."""
-    crews = {"conversation_memory" for crew in scan.model.crews if crew.memory and crew.checkpoint == "none"}
+    crews = {"conversation_memory" for crew in scan.model.crews if crew.memory}
     return sorted({store.kind for store in scan.model.stores} | crews)
 
 

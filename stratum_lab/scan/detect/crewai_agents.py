@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stratum_lab.scan.detect import tools_mcp
+from stratum_lab.scan.detect.crewai_knowledge import add_knowledge
 from stratum_lab.scan.detect.crewai_yaml import NO_CONFIG, Config, config_of, entries, is_crew_base, unread_files
 from stratum_lab.scan.detect.guard import add_guardrail, keyword_guardrails
 from stratum_lab.scan.detect.tools import is_tool_function, tools_of
@@ -97,6 +98,7 @@ def equip(project: Project, model: Model) -> None:
             if servers is not None:
                 found = tools_mcp.servers_of(project, model, servers, call.scope)
                 agent.hold(tools_mcp.tools_of_servers(found))
+            add_knowledge(project, model, call.arg("knowledge_sources"), call.scope, [agent])
             keyword_guardrails(call, project, model, FRAMEWORK, [agent])
         if given is None:
             agent.hold(yaml_tools(project, model, config, definition.cls))

@@ -15,6 +15,7 @@ from stratum_lab.scan.detect.crewai_agents import (
     member,
     spaced,
 )
+from stratum_lab.scan.detect.crewai_knowledge import add_knowledge
 from stratum_lab.scan.detect.crewai_tasks import TaskBook
 from stratum_lab.scan.detect.crewai_yaml import is_crew_base
 from stratum_lab.scan.detect.guard import keyword_guardrails
@@ -89,6 +90,7 @@ class CrewBook:
         self._register(crew, call)
         working = worked if ordered else [*listed, *worked] or crew.members
         self._link(crew, [agent for agent in crew.members if agent in working])
+        add_knowledge(self.project, self.model, call.arg("knowledge_sources"), call.scope, crew.members)
         keyword_guardrails(call, self.project, self.model, FRAMEWORK, [crew])
         function = call.function
         if function is not None and decorated(self.project, function, "crew"):

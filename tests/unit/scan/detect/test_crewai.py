@@ -1,13 +1,18 @@
 """CrewAI fixture repositories, written the awkward ways real ones are, give exactly what a reader counts in them."""
 
+# ruff: noqa: E501 - sources under test stand on one line each
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from stratum_lab.scan.detect import crewai
 from stratum_lab.scan.model import Confidence, Model
-from tests.support.detected import detected
+from tests.support.detected import detected, run
 from tests.support.model_lines import agents, crews, guardrails, links, only, tools
+from tests.support.projects import project, tree
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +244,89 @@ def test_a_manager_that_is_only_a_model_is_no_agent_and_delegates_nothing(desk: 
         "Second > Reader of files [Desk]",
         "Shared.shared > NoCall.one [NoCall]",
     ]
+
+
+HEAD = """
+from crewai import Agent, Crew, Task, Process
+from crewai.flow.flow import Flow, start, listen, router
+from crewai.knowledge.source.pdf_knowledge_source import PDFKnowledgeSource
+from crewai.knowledge.source.string_knowledge_source import StringKnowledgeSource
+from other import Memory
+a = Agent(role="A", goal="-", backstory="-")
+b = Agent(role="B", goal="-", backstory="-")
+m = Agent(role="M", goal="-", backstory="-")
+ta = Task(description="-", expected_output="-", agent=a)
+tb = Task(description="-", expected_output="-", agent=b)
+"""
+
+
+@pytest.mark.parametrize(
+    ("crew", "members", "edges"),
+    [
+        ("agents=[b, a], tasks=[ta, tb]", ["A", "B"], ["a > b [c]"]),
+        ("agents=[b, a], tasks=[ta, Task(description='-', expected_output='-')]", ["B", "A"], ["b > a [c]"]),
+        ("agents=[b, a, m], tasks=[ta, tb]", ["A", "B", "M"], ["a > b [c]"]),
+        ("tasks=[tb, ta, tb]", ["B", "A"], ["b > a [c]"]),
+        ("agents=[a, b], tasks=[], process='hierarchical', manager_agent=m", ["A", "B", "M"], ["m => a [c]", "m => b [c]"]),
+        ("agents=[a, b], tasks=[], process=Process.hierarchical, manager_llm='gpt-4o'", ["A", "B"], []),
+        ("agents=[a, b], tasks=[], manager_agent=m", ["A", "B", "M"], ["a > b [c]"]),
+        ("agents=(a, b)", ["A", "B"], ["a > b [c]"]),
+        ("agents=[a, a]", ["A"], []),
+        ("agents=list(filter(None, [a, b]))", [], []),
+        ("agents=[x for x in load()]", [], []),
+    ],
+)  # fmt: skip
+def test_order_and_edges_of_a_crew_follow_its_tasks_process_and_manager(
+    crew: str, members: list[str], edges: list[str]
+) -> None:
+    model = run(project(main=f"{HEAD}c = Crew({crew})\n"), crewai)
+    assert [agent.name for made in model.crews for agent in made.members] == members
+    assert links(model) == edges
+
+
+def test_knowledge_is_a_store_that_the_agent_or_the_whole_crew_reads() -> None:
+    model = run(
+        project(main=HEAD + "d = Agent(role='D', goal='-', backstory='-', knowledge_sources=[PDFKnowledgeSource(file_paths=[])])\n"
+                "k = StringKnowledgeSource(content='x')\nCrew(agents=[a, d], knowledge_sources=[k])\n"),
+        crewai,
+    )  # fmt: skip
+    assert [(c.symbol, c.kind, c.service, [x.name for x in c.agents]) for c in model.capabilities] == [
+        ("PDFKnowledgeSource", "data_access", "local_files", ["D"]),
+        ("StringKnowledgeSource", "data_access", "chroma", ["A", "D"]),
+    ]
+
+
+@pytest.mark.parametrize(("given", "kept"), [("True", True), ("False", False), ("None", False), ("Memory()", True)])
+def test_memory_of_a_crew_is_a_switch_or_an_object(given: str, kept: bool) -> None:
+    (crew,) = run(project(main=f"{HEAD}Crew(agents=[a], memory={given})\n"), crewai).crews
+    assert crew.memory is kept
+
+
+def test_a_router_that_loops_back_joins_no_crew_with_itself() -> None:
+    source = (
+        HEAD
+        + """
+one = Crew(agents=[a], tasks=[ta])
+two = Crew(agents=[b], tasks=[tb])
+class Loop(Flow):
+    @start("again")
+    def begin(self):
+        one.kickoff()
+    @router(begin)
+    def check(self):
+        return "again" if self.state else "done"
+    @listen("done")
+    def finish(self):
+        two.kickoff()
+"""
+    )
+    assert links(run(project(main=source), crewai)) == ["a > b [flow]"]
+
+
+def test_a_role_read_from_an_entry_of_the_configuration_is_that_entry(tmp_path: Path) -> None:
+    (tmp_path / "agents.yaml").write_text("boss:\n  role: Big boss\n  goal: -x\nspare:\n  role: Spare\n  goal: -x\n")
+    (tmp_path / "main.py").write_text(
+        "import yaml\nfrom crewai import Agent\ncfg = yaml.safe_load(open('agents.yaml'))\n"
+        "boss = Agent(role=cfg['boss']['role'], goal=cfg['boss']['goal'], backstory='-')\n"
+    )
+    assert agents(run(tree(tmp_path), crewai)) == [("main.py:4", "boss", "Big boss")]
