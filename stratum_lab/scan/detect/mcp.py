@@ -43,10 +43,12 @@ def mcp_server_of(project: Project, model: Model, value: Value) -> McpServer | N
 
 
 def _mcp_calls(project: Project) -> Iterator[Call]:
+    """Calls that construct a description, adapter or client; methods of these describe no further server."""
     for module in project.modules:
         for call in module.calls if not module.excluded else ():
-            origin = project.callee(call).origin
-            if origin is not None and tools_mcp.is_mcp(origin):
+            callee = project.callee(call)
+            method = callee.receiver is not None and callee.receiver.kind == "instance"
+            if callee.origin is not None and not method and tools_mcp.is_mcp(callee.origin):
                 yield call
 
 

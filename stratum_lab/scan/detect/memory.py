@@ -137,9 +137,14 @@ class _Finder:
             self._record(call, store, method, store.writes)
 
     def _opened(self, call: Call, receiver: Value, origin: str, method: str, kind: str) -> MemoryStore:
-        if receiver.call is not None:
-            self.opened.add(id(receiver.call.node))
-        return self._store(call, origin, kind, self._text(call.arg("name", 0), call) or self._named(call))
+        given = call.arg("name", 0) or call.arg("collection_name")
+        name = self._text(given, call)
+        if receiver.call is None:
+            return self._store(call, origin, kind, name)
+        self.opened.add(id(receiver.call.node))
+        # A name that is no literal is one collection wherever the same expression opens it on the same client.
+        unnamed = (id(receiver.call.node), ast.unparse(given)) if given is not None else None
+        return self._store(call, origin, kind, name, unnamed)
 
     def _used(self, call: Call, receiver: Value, origin: str, method: str, kind: str) -> None:
         store = self._of(receiver, call, kind)
@@ -172,10 +177,10 @@ class _Finder:
             return self._store(call, origin, kind, here)
         return self._store(made, origin, kind, own)
 
-    def _store(self, call: Call, origin: str, kind: str, name: str | None) -> MemoryStore:
+    def _store(self, call: Call, origin: str, kind: str, name: str | None, unnamed: object = None) -> MemoryStore:
         library = _library(origin)
         unit = self.project.unit_of(call.module.path)
-        key: object = id(call.node) if name is None else (unit, library.partition(".")[0], name)
+        key = (unnamed or id(call.node)) if name is None else (unit, library.partition(".")[0], name)
         if key not in self.stores:
             self.stores[key] = MemoryStore(call.site, kind, library, unit, name or "")
         return self.stores[key]

@@ -139,3 +139,12 @@ def test_a_configuration_with_very_many_servers_is_read_in_one_pass() -> None:
     servers = {f"server {n}": {"command": "npx", "args": [f"@scope/s{n}@1.0.{n}"]} for n in range(20_000)}
     made = Project([], json=[JsonFile("mcp.json", {"mcpServers": servers})])
     assert len(run(made, mcp).mcp_servers) == 20_000
+
+
+def test_methods_of_a_parameter_that_is_annotated_as_a_description_are_no_servers() -> None:
+    source = """
+        from mcp import StdioServerParameters
+        def connect(parameters: StdioServerParameters | dict):
+            return parameters.get("transport"), parameters.model_copy()
+        """
+    assert run(project(main=source), mcp).mcp_servers == []

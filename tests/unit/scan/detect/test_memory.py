@@ -180,3 +180,22 @@ def test_stores_and_environment_are_the_same_in_the_light_form_of_large_trees() 
         ["ALIAS", "A3", "A6", "A1", "A2", "A4", "A5"],
         [("redis", "", 1, 0), ("chromadb", "x", 1, 1)],
     )
+
+
+def test_the_same_expression_opens_one_collection_of_a_client_although_its_name_is_not_known() -> None:
+    store = _only("""
+        import os
+        import chromadb
+
+        class Notes:
+            def __init__(self):
+                self.client = chromadb.Client()
+                self.name = os.environ["NAME"]
+
+            def add(self):
+                self.client.get_or_create_collection(name=self.name).add(ids=["1"])
+
+            def find(self):
+                return self.client.get_collection(self.name).query(query_texts=["x"])
+        """)
+    assert (len(store.writes), len(store.reads)) == (1, 1)
