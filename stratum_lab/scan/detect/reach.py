@@ -32,6 +32,8 @@ _KEEPING: Final = frozenset({
     "pipe", "pick", "map", "from_llm", "copy",
 })  # fmt: skip
 """Methods of a runnable that give a runnable."""
+_BINDING: Final = frozenset({"bind_tools", "with_structured_output"})
+"""Methods that only chat models have."""
 _LANGCHAIN_MODELS: Final = frozenset({
     "OpenAI", "AzureOpenAI", "Ollama", "OllamaLLM", "Anthropic", "AnthropicLLM", "Bedrock", "BedrockLLM", "BedrockChat",
     "HuggingFaceHub", "HuggingFacePipeline", "HuggingFaceEndpoint", "VertexAI", "GoogleGenerativeAI", "GooglePalm",
@@ -227,6 +229,8 @@ class _Seeker:
             return any(self.holds(value, scope, depth) for value in expr.elts)
         if isinstance(expr, ast.IfExp):
             return self.holds(expr.body, scope, depth) or self.holds(expr.orelse, scope, depth)
+        if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr in _BINDING:
+            return True
         value = self.resolver.resolve(expr, scope)
         if self._is_model_value(value):
             return True

@@ -332,3 +332,58 @@ def make():
     )
     model = run(project(main=source + ("" if ":" in made else "Setup(make())\n")), langgraph)
     assert ([a.name for a in model.agents], [s.name for s in model.steps]) == ([], ["tools"])
+
+
+def test_a_class_around_a_graph_gives_its_node_the_tools_that_its_constructor_binds() -> None:
+    source = """
+from langgraph.graph import StateGraph, END
+from langchain_openai import ChatOpenAI
+from langchain_community.tools.tavily_search import TavilySearchResults
+class Agent:
+    def __init__(self, model, tools, system=""):
+        graph = StateGraph(dict)
+        graph.add_node("llm", self.call_openai)
+        graph.add_node("action", self.take_action)
+        graph.add_conditional_edges("llm", self.exists_action, {True: "action", False: END})
+        graph.add_edge("action", "llm")
+        graph.set_entry_point("llm")
+        self.graph = graph.compile()
+        self.tools = {t.name: t for t in tools}
+        self.model = model.bind_tools(tools)
+    def exists_action(self, state): return len(state["messages"][-1].tool_calls) > 0
+    def call_openai(self, state): return {"messages": [self.model.invoke(state["messages"])]}
+    def take_action(self, state):
+        return [self.tools[t["name"]].invoke(t["args"]) for t in state["messages"][-1].tool_calls]
+tool = TavilySearchResults(max_results=4)
+abot = Agent(ChatOpenAI(model="gpt-4o"), [tool], system="x")
+abot.graph.invoke({"messages": []})
+"""
+    model = run(project(main=source), langgraph)
+    assert tools(model) == {"llm": ["TavilySearchResults"]}
+    assert [s.name for s in model.steps] == ["action"]
+    assert [(c.name, c.run) for c in model.crews] == [("graph", True)]
+
+
+def test_a_method_that_runs_a_crew_built_inside_it_stands_for_that_crew() -> None:
+    source = """
+from crewai import Agent, Crew, Task
+from langgraph.graph import StateGraph
+class EmailCrew:
+    def __init__(self):
+        self.writer = Agent(role="Writer", goal="-", backstory="-")
+    def kickoff(self, state):
+        crew = Crew(agents=[self.writer], tasks=[Task(description="-", expected_output="-", agent=self.writer)])
+        return {**state, "drafts": crew.kickoff()}
+class Nodes:
+    def wait(self, state): return state
+nodes = Nodes()
+flow = StateGraph(dict)
+flow.add_node("wait", nodes.wait)
+flow.add_node("draft", EmailCrew().kickoff)
+flow.add_edge("draft", "wait")
+app = flow.compile()
+"""
+    model = run(project(main=source), crewai, langgraph)
+    assert [a.name for a in model.agents] == ["Writer"]
+    assert crews(model) == [("main.py:8", "EmailCrew", "sequential", "EmailCrew.writer")]
+    assert links(model) == ["EmailCrew.writer > wait [-]"]
