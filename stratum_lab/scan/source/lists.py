@@ -19,12 +19,31 @@ _MAX_CALLS = 20
 _MAX_CALLERS = 16
 
 
+class _Enough(Exception):
+    """A second element was seen."""
+
+
+class _AtMost(list[Value]):
+    """A list that takes one element."""
+
+    def append(self, value: Value) -> None:
+        """Take the first element.
+
+        Raises:
+            _Enough: There is one already.
+        """
+        if self:
+            raise _Enough
+        super().append(value)
+
+
 class ListReader:
     """Reads the elements of one list expression with a resolver."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._r = resolver
         self._open: set[int] = set()
+        self._several: dict[int, ast.expr] = {}  # lists of more than one element, by node
 
     @property
     def busy(self) -> bool:
@@ -38,6 +57,20 @@ class ListReader:
             self._r.begin()
         complete = self._collect(expr, scope, values, self._open)
         return Items(values, complete)
+
+    def only(self, expr: ast.expr, scope: Scope) -> Value | None:
+        """The element of a list that has exactly one; reading ends at the second."""
+        if id(expr) in self._several:
+            return None
+        values = _AtMost()
+        if not self._r.busy:
+            self._r.begin()
+        try:
+            self._collect(expr, scope, values, self._open)
+        except _Enough:
+            self._several[id(expr)] = expr
+            return None
+        return values[0] if len(values) == 1 else None
 
     def _collect(self, expr: ast.expr, scope: Scope, out: list[Value], seen: set[int]) -> bool:
         if id(expr) in seen or len(seen) > _MAX_NESTED or self._r.spent():
@@ -131,13 +164,10 @@ class ListReader:
         self, binding: Binding, text: str, where: Scope, function: Function, out: list[Value], seen: set[int]
     ) -> bool:
         """A parameter that is a list: what the calls of its function in the repository pass for it."""
-        given = [
-            (call, arg)
-            for call in self._r.callers(function)
-            if (arg := self._r.argument(call, function, text)) is not None
-        ]
-        if len(given) > _MAX_CALLERS:
+        callers = self._r.callers(function)
+        if len(callers) > _MAX_CALLERS:
             return False
+        given = [(call, arg) for call in callers if (arg := self._r.argument(call, function, text)) is not None]
         if given:
             return _every([self._collect(arg, call.scope, out, seen) for call, arg in given])
         if binding.value is not None:

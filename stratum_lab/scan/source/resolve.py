@@ -149,8 +149,7 @@ class Resolver:
         if kind == "unpack":
             return self._unpacked(value, scope, binding.at)
         if kind == "for":
-            values = self.items(value, scope).values
-            return values[0] if len(values) == 1 and not binding.at else NOTHING
+            return NOTHING if binding.at else self._lists.only(value, scope) or NOTHING
         return NOTHING
 
     def _unpacked(self, value: ast.expr, scope: Scope, at: tuple[int, ...]) -> Value:
@@ -201,9 +200,8 @@ class Resolver:
     def argument(self, call: Call, function: Function, text: str) -> ast.expr | None:
         """The expression a call passes for a parameter of a repo function."""
         names = function.parameters
-        if function.cls is not None and names and not any(chain(d) == "staticmethod" for d in function.decorators):
-            names = names[1:]
-        return call.arg(text, names.index(text) if text in names else None)
+        position = names.index(text) - function.takes_self if text in names else None
+        return call.arg(text, position if position is None or position >= 0 else None)
 
     def _annotated(self, function: Function, text: str) -> Value:
         """A parameter annotated with a class is an instance of it."""
@@ -682,12 +680,47 @@ class Resolver:
             if call.scope.kind == "class":
                 return f"{call.scope.qualname}.{call.assigned}"
             return call.assigned
+        around = self._assigned_around(call)
+        if around:
+            return around
         if call.function is not None and not isinstance(call.function.node, ast.Lambda):
             for expr in call.function.returns:
-                whole = expr.value if isinstance(expr, ast.Await) else expr
-                if whole is call.node:
+                if call.node in _chained(expr):
                     return call.function.qualname
         return f"{call.module.path}:{call.node.lineno}"
+
+    def _assigned_around(self, call: Call) -> str:
+        """The name that gets a call's result in a tuple, or what a chain of methods on it gives."""
+        for name, bindings in call.scope.bindings.items():
+            for binding in bindings:
+                value = binding.value
+                for place in binding.at if binding.kind == "unpack" else ():
+                    inside = isinstance(value, ast.Tuple | ast.List) and 0 <= place < len(value.elts)
+                    value = value.elts[place] if inside else None  # type: ignore[union-attr]
+                if binding.kind in ("assign", "unpack", "with") and value is not None and call.node in _chained(value):
+                    return f"{call.scope.qualname}.{name}" if call.scope.kind == "class" else name
+        cls = call.function.cls if call.function is not None else None
+        for name, attributes in cls.scope.attributes.items() if cls is not None else ():
+            if any(
+                b.kind == "assign" and b.value is not None and call.node in _chained(b.value) for b, _ in attributes
+            ):
+                return f"{cls.qualname}.{name}" if cls is not None else name
+        return ""
+
+
+def _chained(expr: ast.expr) -> list[ast.Call]:
+    """A call and those it is chained on: `make(...).with_config(...)`."""
+    found: list[ast.Call] = []
+    while True:
+        if isinstance(expr, ast.Await):
+            expr = expr.value
+        elif isinstance(expr, ast.Call):
+            found.append(expr)
+            expr = expr.func
+        elif isinstance(expr, ast.Attribute):
+            expr = expr.value
+        else:
+            return found
 
 
 _LITERAL = frozenset({"text", "number", "bool", "none", "list", "dict"})
