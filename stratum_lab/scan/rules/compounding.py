@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from stratum_lab.scan.graph import Severity
@@ -261,23 +262,23 @@ def _screens(agent: Agent, crew: Crew) -> bool:
     return starts(_role(agent), SCREENING) or any(starts(f"{task.name} {task.text}", SCREENING) for task in own)
 
 
-def control_bypasses(facts: Facts, crew: Crew) -> list[Bypass]:
+def control_bypasses(facts: Facts, crew: Crew) -> Iterator[Bypass]:
     """Bypasses of a sequential crew, by position of upstream, then downstream agent, then store."""
     if crew.process != "sequential":
-        return []
+        return
     reads = [
         {(c.unit, s): c for c in reversed(facts.held(agent, "data_access")) for s in c.all_services}
         for agent in crew.members
     ]
-    found: list[Bypass] = []
     for i, upstream in enumerate(crew.members):
-        if not _screens(upstream, crew):
+        stores = sorted(reads[i])
+        if not stores or not _screens(upstream, crew):
             continue
-        for j in range(i + 1, len(crew.members)):
-            for store in sorted(reads[i].keys() & reads[j].keys()):
-                confidence = min(reads[i][store].confidence, reads[j][store].confidence)
-                found.append(Bypass(upstream, crew.members[j], *store, confidence, reads[j][store]))
-    return found
+        for downstream, read in zip(crew.members[i + 1 :], reads[i + 1 :], strict=True):
+            for store in stores:
+                if store in read:
+                    confidence = min(reads[i][store].confidence, read[store].confidence)
+                    yield Bypass(upstream, downstream, *store, confidence, read[store])
 
 
 @rule(
@@ -294,7 +295,7 @@ def control_bypasses(facts: Facts, crew: Crew) -> list[Bypass]:
 def bypassed_control(facts: Facts) -> Iterator[Hit]:
     """The first two bypasses of each crew; the rest only count."""
     for crew in facts.model.crews:
-        for rank, bypass in enumerate(control_bypasses(facts, crew)[:2]):
+        for rank, bypass in enumerate(islice(control_bypasses(facts, crew), 2)):
             yield Hit(
                 site_of(bypass.reader, (bypass.downstream,)),
                 f"{agent_label(bypass.downstream)} reads {label(bypass.service)} directly, which "
