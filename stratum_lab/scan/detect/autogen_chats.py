@@ -191,7 +191,7 @@ def _started(project: Project, model: Model, managed: dict[Agent, Crew]) -> None
         for call in () if module.excluded else module.calls:
             func = call.node.func
             name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-            if name in _CHAT or (name in _RUN and call.arg("recipient") is not None):
+            if name in _CHAT or (name in _RUN and _recipient(project, model, call) is not None):
                 _pair(project, model, managed, call)
             elif name in _RUN and (alone := _starter(project, model, call)) is not None:
                 keyword_guardrails(call, project, model, FRAMEWORK, [alone])
@@ -207,9 +207,13 @@ def _starter(project: Project, model: Model, call: Call) -> Agent | None:
     return found if found is not None and found.framework == FRAMEWORK else None
 
 
+def _recipient(project: Project, model: Model, call: Call) -> Agent | None:
+    given = call.arg("recipient", 0)
+    return agent_of(model, project.resolver.resolve(given, call.scope)) if given is not None else None
+
+
 def _pair(project: Project, model: Model, managed: dict[Agent, Crew], call: Call) -> None:
-    starter, given = _starter(project, model, call), call.arg("recipient", 0)
-    target = agent_of(model, project.resolver.resolve(given, call.scope)) if given is not None else None
+    starter, target = _starter(project, model, call), _recipient(project, model, call)
     if starter is not None and target is not None and target is not starter:
         crew = _talk(project, model, managed, call, starter, [target])
         keyword_guardrails(call, project, model, FRAMEWORK, [crew])

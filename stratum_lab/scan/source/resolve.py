@@ -690,7 +690,7 @@ class Resolver:
         return f"{call.module.path}:{call.node.lineno}"
 
     def _assigned_around(self, call: Call) -> str:
-        """The name that gets a call's result in a tuple, or what a chain of methods on it gives."""
+        """The name that gets a call's result in a tuple, or what it gives when it is configured."""
         for name, bindings in call.scope.bindings.items():
             for binding in bindings:
                 value = binding.value
@@ -708,17 +708,22 @@ class Resolver:
         return ""
 
 
+_CONFIGURING = frozenset({"with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind"})
+"""Methods that give the very thing back, configured."""
+
+
 def _chained(expr: ast.expr) -> list[ast.Call]:
-    """A call and those it is chained on: `make(...).with_config(...)`."""
+    """A call and the one it only configures: `make(...).with_config(...)`."""
     found: list[ast.Call] = []
     while True:
         if isinstance(expr, ast.Await):
             expr = expr.value
         elif isinstance(expr, ast.Call):
             found.append(expr)
-            expr = expr.func
-        elif isinstance(expr, ast.Attribute):
-            expr = expr.value
+            func = expr.func
+            if not (isinstance(func, ast.Attribute) and func.attr in _CONFIGURING):
+                return found
+            expr = func.value
         else:
             return found
 
