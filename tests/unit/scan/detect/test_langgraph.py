@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import pytest
 
-from stratum_lab.scan.detect import crewai, langgraph
+from stratum_lab.scan.detect import crewai, detect, langgraph
 from stratum_lab.scan.model import Confidence, Model
-from tests.support.detected import detected, run
+from tests.support.detected import FIXTURES, detected, run
 from tests.support.model_lines import agents, at, crews, guardrails, links, only, tools
-from tests.support.projects import project
+from tests.support.projects import project, tree
 
 
 @pytest.fixture(scope="module")
@@ -387,3 +387,14 @@ app = flow.compile()
     assert [a.name for a in model.agents] == ["Writer"]
     assert crews(model) == [("main.py:8", "EmailCrew", "sequential", "EmailCrew.writer")]
     assert links(model) == ["EmailCrew.writer > wait [-]"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["crewai_travel", "crewai_book", "crewai_desk", "langgraph_research", "langgraph_teams"]
+)
+def test_the_other_detectors_neither_add_to_these_repositories_nor_take_from_them(folder: str) -> None:
+    own, together = detected(folder, crewai, langgraph)[1], detect(tree(FIXTURES / folder))
+    assert agents(together) == agents(own)
+    assert crews(together) == crews(own)
+    assert links(together) == links(own)
+    assert tools(together) == tools(own)
