@@ -47,6 +47,8 @@ class Definition(NamedTuple):
 
 def definitions(project: Project) -> list[Definition]:
     """Every place that defines an agent, decorated methods first, each call once."""
+    if not any("crewai" in module.roots for module in project.modules):
+        return []
     found: list[Definition] = []
     taken: set[Site] = set()
     for cls in project.classes():
@@ -194,10 +196,15 @@ def class_around(scope: Scope) -> Class | None:
 
 
 def argument(project: Project, call: Call, name: str) -> tuple[ast.expr, Scope] | None:
-    """An argument of an agent's or crew's call, or of the `super().__init__` of the repo class it makes."""
+    """An argument of an agent's, task's or crew's call: given, spread from a dictionary, or set by the repo class."""
     given = call.arg(name)
     if given is not None:
         return given, call.scope
+    for keyword in call.node.keywords:
+        if keyword.arg is None and not isinstance(keyword.value, ast.Dict):
+            spread = project.resolver.mapping(keyword.value, call.scope).get(name)
+            if spread is not None:
+                return spread
     cls = project.callee(call).cls
     for owner in project.resolver.lineage(cls) if cls is not None else ():
         if isinstance(owner, str):

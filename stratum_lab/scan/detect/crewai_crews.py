@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from stratum_lab.scan.detect.crewai_agents import (
     FRAMEWORK,
     agent_methods,
+    argument,
     class_around,
     decorated,
     decorated_methods,
@@ -130,12 +131,12 @@ class CrewBook:
         return self.resolver.symbol_of(call).rpartition(".")[2] if call.assigned else self.resolver.symbol_of(call)
 
     def _agents(self, call: Call, base: Class | None) -> tuple[list[Agent], int]:
-        given = call.arg("agents")
+        given = argument(self.project, call, "agents")
         if given is None:
             return [], 0
         unknown = 0
         found: list[Agent] = []
-        for expr, scope in self._parts(given, call.scope):
+        for expr, scope in self._parts(*given):
             if self._is_all(expr, base, "agents", scope):
                 assert base is not None
                 methods = agent_methods(self.project, base)
@@ -150,12 +151,12 @@ class CrewBook:
 
     def _tasks(self, call: Call, base: Class | None) -> tuple[list[Task], bool]:
         """Tasks of a crew in order, and whether every one of them is known."""
-        given = call.arg("tasks")
+        given = argument(self.project, call, "tasks")
         if given is None:
             return [], False
         found: list[Task] = []
         whole = True
-        for expr, scope in self._parts(given, call.scope):
+        for expr, scope in self._parts(*given):
             if self._is_all(expr, base, "tasks", scope):
                 assert base is not None
                 found += self.tasks.all_of(decorated_methods(self.project, base, "task"))
@@ -204,24 +205,22 @@ class CrewBook:
         )
 
     def _agent(self, call: Call, name: str) -> Agent | None:
-        given = call.arg(name)
-        return member(self.model, self.resolver.resolve(given, call.scope)) if given is not None else None
+        given = argument(self.project, call, name)
+        return member(self.model, self.resolver.resolve(*given)) if given is not None else None
 
     def _process(self, call: Call) -> str:
-        given = call.arg("process")
+        given = argument(self.project, call, "process")
         if given is None:
             return "sequential"
-        value = self.resolver.resolve(given, call.scope)
+        value = self.resolver.resolve(*given)
         word = spaced(value.text or value.origin or "").rpartition(".")[2]
         return "hierarchical" if word == "hierarchical" else "sequential"
 
     def _is_on(self, call: Call, name: str) -> bool:
-        given = call.arg(name)
+        given = argument(self.project, call, name)
         if given is None:
             return False
-        if self.resolver.literal(given, call.scope) is True:
-            return True
-        return self.resolver.resolve(given, call.scope).kind == "instance"
+        return self.resolver.literal(*given) is True or self.resolver.resolve(*given).kind == "instance"
 
     def ends(self, crew: Crew) -> tuple[Agent, Agent]:
         """The agents that begin and end the work of a crew; one without a task does neither."""

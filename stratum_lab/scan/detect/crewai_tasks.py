@@ -6,7 +6,15 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from stratum_lab.scan.detect.crewai_agents import FRAMEWORK, class_around, decorated, member, spaced, yaml_tools
+from stratum_lab.scan.detect.crewai_agents import (
+    FRAMEWORK,
+    argument,
+    class_around,
+    decorated,
+    member,
+    spaced,
+    yaml_tools,
+)
 from stratum_lab.scan.detect.crewai_yaml import NO_CONFIG, Config, config_of
 from stratum_lab.scan.detect.guard import add_guardrail, keyword_guardrails
 from stratum_lab.scan.detect.tools import tools_of
@@ -77,8 +85,8 @@ class TaskBook:
         config = config_of(project, call, "task", cls) if call is not None else NO_CONFIG
         texts: dict[str, str] = {}
         for field in ("name", "description", "expected_output"):
-            given = call.arg(field) if call is not None else None
-            text = resolver.text(given, call.scope) if given is not None and call is not None else None
+            given = argument(project, call, field) if call is not None else None
+            text = resolver.text(*given) if given is not None else None
             texts[field] = text or config.text(field) or ""
         name = texts["name"] or (method.name if method is not None else config.key or "")
         name = spaced(name or texts["description"])[: None if name else _NAME_LENGTH]
@@ -94,9 +102,9 @@ class TaskBook:
         self._by_site[call.site] = task
         self._calls[task] = call
         task.agent = self._agent(call, config, cls)
-        given = call.arg("tools")
-        if given is not None:
-            task.tools = tools_of(project, self.model, given, call.scope, FRAMEWORK)
+        listed = argument(project, call, "tools")
+        if listed is not None:
+            task.tools = tools_of(project, self.model, *listed, FRAMEWORK)
         else:
             task.tools = yaml_tools(project, self.model, config, cls)
         self._controls(task, call, config)
@@ -107,9 +115,9 @@ class TaskBook:
             task.agent.hold(task.tools)
 
     def _agent(self, call: Call, config: Config, cls: Class | None) -> Agent | None:
-        given = call.arg("agent")
+        given = argument(self.project, call, "agent")
         if given is not None:
-            return member(self.model, self.project.resolver.resolve(given, call.scope))
+            return member(self.model, self.project.resolver.resolve(*given))
         name = config.text("agent")
         if name is None:
             return None

@@ -24,6 +24,8 @@ def agents(project: Project, model: Model) -> None:
 
 def groups(project: Project, model: Model) -> None:
     """Tools of prebuilt agents, supervisors and swarms, then the graphs and what controls them."""
+    if not any(root.startswith("lang") for module in project.modules for root in module.roots):
+        return
     reader = GraphReader(project)
     langgraph_prebuilt.equip(project, model)
     langgraph_prebuilt.teams(project, model, reader)

@@ -256,7 +256,8 @@ a = Agent(role="A", goal="-", backstory="-")
 b = Agent(role="B", goal="-", backstory="-")
 m = Agent(role="M", goal="-", backstory="-")
 ta = Task(description="-", expected_output="-", agent=a)
-tb = Task(description="-", expected_output="-", agent=b)
+tb = Task(**{"description": "-", "expected_output": "-", "agent": b})
+SETTINGS = {"agents": [a, b], "verbose": True}
 """
 
 
@@ -271,6 +272,8 @@ tb = Task(description="-", expected_output="-", agent=b)
         ("agents=[a, b], tasks=[], process=Process.hierarchical, manager_llm='gpt-4o'", ["A", "B"], []),
         ("agents=[a, b], tasks=[], manager_agent=m", ["A", "B", "M"], ["a > b [c]"]),
         ("agents=(a, b)", ["A", "B"], ["a > b [c]"]),
+        ("**dict(agents=[a, b], tasks=[tb, ta])", ["B", "A"], ["b > a [c]"]),
+        ("**SETTINGS", ["A", "B"], ["a > b [c]"]),
         ("agents=[a, a]", ["A"], []),
         ("agents=list(filter(None, [a, b]))", [], []),
         ("agents=[x for x in load()]", [], []),
