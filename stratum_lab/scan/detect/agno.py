@@ -98,7 +98,7 @@ def _given(team: Construction) -> Given | None:
 
 
 def _confirmations(project: Project, model: Model, agent: Agent) -> None:
-    """`@tool(requires_confirmation=True)` asks a person before the tool runs."""
+    """`@tool(requires_confirmation=True)` and a toolkit's list of such tools ask a person before they run."""
     for tool in agent.tools:
         for function in tool.code:
             for decorator in function.decorators:
@@ -106,6 +106,10 @@ def _confirmations(project: Project, model: Model, agent: Agent) -> None:
                     if keyword.arg == "requires_confirmation" and _is_true(keyword.value):
                         site = Site(function.module.path, keyword.lineno, keyword.col_offset)
                         add_guardrail(project, model, site, "hitl", FRAMEWORK, [tool])
+        given = tool.call.arg("requires_confirmation_tools") if tool.call is not None else None
+        if given is not None and tool.call is not None and project.resolver.items(given, tool.call.scope).values:
+            site = Site(tool.call.module.path, given.lineno, given.col_offset)
+            add_guardrail(project, model, site, "hitl", FRAMEWORK, [tool])
 
 
 def _is_true(value: ast.expr) -> bool:

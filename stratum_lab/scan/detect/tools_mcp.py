@@ -213,8 +213,10 @@ class _Reader:
         return self._register(McpServer(site, name, command=command, args=rest, transport="stdio"))
 
     def _register(self, server: McpServer) -> McpServer:
-        for known in self.model.mcp_servers:
-            if known.site == server.site:
+        """The server as the model knows it: one for each place, and in one file one for each name or description."""
+        near = [known for known in self.model.mcp_servers if known.site.file == server.site.file]
+        for known in near:
+            if known.site == server.site or (server.name and known.name == server.name) or _same(known, server):
                 return known
         server.unit = self.project.unit_of(server.site.file)
         fill(server)
@@ -236,6 +238,14 @@ class _Reader:
 
     def _text(self, expr: ast.expr | None, scope: Scope) -> str:
         return (self.resolver.text(expr, scope) or "") if expr is not None else ""
+
+
+def _same(known: McpServer, server: McpServer) -> bool:
+    """Whether a server without a name is described as one that is known."""
+    told = bool(server.args or server.url)
+    return (
+        not server.name and told and (known.command, known.args, known.url) == (server.command, server.args, server.url)
+    )
 
 
 def _name(origin: str) -> str:

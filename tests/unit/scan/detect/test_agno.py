@@ -116,3 +116,18 @@ def test_members_and_tools_that_are_added_on_conditions_count() -> None:
         "Searcher": ("main.py", []),
     }
     assert crews(model) == {"OS": ("hierarchical", ["Shell", "Writer"])}
+
+
+def test_a_toolkit_that_confirms_some_of_its_tools_is_reviewed() -> None:
+    model = run(
+        project(
+            main="""
+            from agno.agent import Agent
+            from agno.tools.file import FileTools
+            a = Agent(name="a", tools=[FileTools(requires_confirmation_tools=["save_file"])])
+            b = Agent(name="b", tools=[FileTools(requires_confirmation_tools=[])])
+            """
+        ),
+        agno,
+    )
+    assert guardrails(model) == [("main.py", 4, "hitl", ["tool FileTools"])]

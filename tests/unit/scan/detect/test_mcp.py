@@ -148,3 +148,23 @@ def test_methods_of_a_parameter_that_is_annotated_as_a_description_are_no_server
             return parameters.get("transport"), parameters.model_copy()
         """
     assert run(project(main=source), mcp).mcp_servers == []
+
+
+def test_servers_of_one_file_with_one_name_or_one_description_are_one_and_different_ones_stay_apart() -> None:
+    source = """
+        from agents.mcp import MCPServerStdio
+        from mcp import StdioServerParameters
+        def a():
+            return StdioServerParameters(command="npx", args=["one"])
+        def b():
+            return StdioServerParameters(command="npx", args=["one"])
+        def c():
+            return StdioServerParameters(command="npx", args=["two"])
+        d = MCPServerStdio(name="files", params={"command": "npx", "args": ["three"]})
+        e = MCPServerStdio(name="files", params={"command": "npx", "args": ["three"]})
+        """
+    assert [(s.name, s.package) for s in run(project(main=source), mcp).mcp_servers] == [
+        ("npx", "one"),
+        ("two", "two"),
+        ("files", "three"),
+    ]
