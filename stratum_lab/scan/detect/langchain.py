@@ -10,7 +10,15 @@ from stratum_lab.scan.detect import langchain_flow
 from stratum_lab.scan.detect.construction import Construction, constructions, define
 from stratum_lab.scan.detect.guard import Target, add_guardrail, is_limit, keyword_guardrails
 from stratum_lab.scan.detect.guard_links import Runners
-from stratum_lab.scan.detect.teams import add_links, delegations, form_crews, mark_agents_run, run_by
+from stratum_lab.scan.detect.teams import (
+    RUN_METHODS,
+    add_links,
+    agent_of,
+    delegations,
+    form_crews,
+    mark_agents_run,
+    run_by,
+)
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, GuardrailKind, Model, Site, Tool
 
@@ -75,6 +83,7 @@ def groups(project: Project, model: Model) -> None:
             if tool.identity in _HUMAN_TOOLS:
                 add_guardrail(project, model, tool.site, "hitl", FRAMEWORK, [agent])
     _approvals(project, model)
+    _configurations(project, model)
     links = [*delegations(project, model, own), *langchain_flow.links(project, model, own)]
     crews = form_crews(project, model, FRAMEWORK, add_links(model, links), "handoff")
     langchain_flow.describe(project, model, crews)
@@ -181,6 +190,23 @@ def _middleware(project: Project, model: Model, call: Call, agent: Agent) -> Non
             policy = value.call.arg("execution_policy")
             origin = project.resolver.origin(policy, value.call.scope) if policy is not None else None
             agent.code_execution = "docker" if "Docker" in (origin or "") else "local"
+
+
+def _configurations(project: Project, model: Model) -> None:
+    """A literal `recursion_limit` in the configuration of an agent or of a run of it."""
+    for module in project.modules_importing(*ROOTS):
+        for call in () if module.excluded else module.calls:
+            func = call.node.func
+            if not isinstance(func, ast.Attribute) or func.attr not in (*RUN_METHODS, "with_config"):
+                continue
+            given = call.arg("config", 0 if func.attr == "with_config" else 1)
+            limit = project.resolver.mapping(given, call.scope).get("recursion_limit") if given is not None else None
+            if limit is None or not is_limit(*limit, project):
+                continue
+            agent = agent_of(model, project.resolver.resolve(func.value, call.scope))
+            if agent is not None and agent.framework == FRAMEWORK:
+                site = Site(limit[1].module.path, limit[0].lineno, limit[0].col_offset)
+                add_guardrail(project, model, site, "rate_limit", FRAMEWORK, [agent])
 
 
 def _asked(project: Project, value: Value, agent: Agent) -> list[Target]:

@@ -72,6 +72,7 @@ def test_middleware_limits_and_approval_are_guardrails_and_a_pause_without_a_che
         (NEW, 37, "output_filter", ["agent mail agent"]),
         (NEW, 38, "rate_limit", ["agent mail agent"]),
         (NEW, 42, "validation", ["agent mail agent"]),
+        (NEW, 67, "rate_limit", ["agent reader"]),
     ]
     assert [g.site.line for g in desk.guardrails if not g.active] == [45]
     assert desk.provider_fallback
