@@ -9,8 +9,10 @@ import ast
 import posixpath
 from typing import TYPE_CHECKING, Final
 
+from stratum_lab.scan.detect.teams import run_by
 from stratum_lab.scan.detect.telemetry import import_line
 from stratum_lab.scan.model import Evaluation, Model, Site
+from stratum_lab.scan.source.vocabulary import is_framework_root
 
 if TYPE_CHECKING:
     from stratum_lab.scan.source.index import Call, Function
@@ -29,6 +31,7 @@ TOOLS: Final = {
 _FOLDERS: Final = frozenset({"eval", "evals", "evaluation", "evaluations"})
 _CONFIGS: Final = frozenset({"promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json"})
 _VENDORED: Final = frozenset({"vendor", "_vendor", "third_party"})
+_MADE: Final = ("Agent", "Crew", "Team", "Runner", "AgentWorkflow", "AgentExecutor")
 _RUNS: Final = frozenset({
     "run", "arun", "run_sync", "run_async", "run_stream", "run_live", "invoke", "ainvoke", "stream", "astream",
     "kickoff", "kickoff_async", "kickoff_for_each", "akickoff", "chat", "achat", "query", "print_response",
@@ -88,8 +91,13 @@ class _Runners:
         return self.known[function]
 
     def _runs(self, call: Call) -> bool:
+        if run_by(self.project, self.model, call) is not None:
+            return True
         func = call.node.func
         if not isinstance(func, ast.Attribute) or func.attr not in _RUNS:
             return False
         receiver = self.project.resolver.resolve(func.value, call.scope)
-        return self.model.agent_of(receiver) is not None or any(made.site in self.crews for made in receiver.calls)
+        if self.model.agent_of(receiver) is not None or any(made.site in self.crews for made in receiver.calls):
+            return True
+        root, _, rest = (receiver.origin or "").partition(".")  # an agent that the test makes for itself
+        return is_framework_root(root) and rest.endswith(_MADE)

@@ -54,6 +54,8 @@ def test_the_library_around_is_no_evidence(source: str) -> None:
 def test_a_test_that_runs_an_agent_itself_or_through_the_repository_is_an_evaluation() -> None:
     assert _with_test("from app import agent\ndef test_x():\n    assert agent.run('x')").evaluation_tests
     assert _with_test("from app import ask\ndef test_x():\n    assert ask('x')").evaluation_tests
+    own = "from smolagents import CodeAgent\ndef test_x():\n    assert CodeAgent(tools=[], model=None).run('x')"
+    assert _with_test(own).evaluation_tests
 
 
 def test_a_test_that_runs_none_is_no_evaluation() -> None:
