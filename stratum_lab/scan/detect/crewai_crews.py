@@ -116,8 +116,9 @@ class CrewBook:
         if crew.members:
             self._register(crew, None)
             self._link(crew, crew.members)
-            for code in (cls, *made):
-                self._by_code.setdefault(code, crew)
+            self._by_code.setdefault(cls, crew)
+            for method in made:
+                self._by_code.setdefault(method, crew)
 
     def _register(self, crew: Crew, call: Call | None) -> None:
         self.model.crews.append(crew)

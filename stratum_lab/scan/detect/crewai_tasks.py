@@ -16,7 +16,7 @@ from stratum_lab.scan.detect.crewai_agents import (
     yaml_tools,
 )
 from stratum_lab.scan.detect.crewai_yaml import NO_CONFIG, Config, config_of
-from stratum_lab.scan.detect.guard import add_guardrail, keyword_guardrails
+from stratum_lab.scan.detect.guard import Target, add_guardrail, keyword_guardrails
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Model, Site, Task
 
@@ -131,7 +131,7 @@ class TaskBook:
 
     def _controls(self, task: Task, call: Call, config: Config) -> None:
         """Controls of a task cover it and its agent; what the configuration says counts where the call is silent."""
-        covered = [task, *([task.agent] if task.agent is not None else [])]
+        covered: list[Target] = [task, *([task.agent] if task.agent is not None else [])]
         keyword_guardrails(call, self.project, self.model, FRAMEWORK, covered)
         written, site = set(call.keywords()), config.site
         if site is None:
@@ -177,7 +177,7 @@ class TaskBook:
             self._equip(known)
             for guardrail in self.model.guardrails:
                 if task in guardrail.targets:
-                    guardrail.targets += [known, agent]
+                    guardrail.targets += [t for t in (known, agent) if t not in guardrail.targets]
         return known
 
     def all_of(self, methods: list[Function]) -> Iterator[Task]:

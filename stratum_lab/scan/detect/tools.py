@@ -60,24 +60,23 @@ def tools_of(project: Project, model: Model, expr: ast.expr | None, scope: Scope
 
     Args:
         expr: The argument; a single tool counts as a list of one. None gives nothing.
-        framework: Framework of the agent that gets them, for what differs between frameworks.
+        framework: Framework of the agent that gets them; every kind of element means the same in all, so far.
 
     Returns:
         Tools in order, no two with one key.
     """
     if expr is None:
         return []
-    return distinct(_Reader(project, model, framework).read(expr, scope))
+    return distinct(_Reader(project, model).read(expr, scope))
 
 
 class _Reader:
     """Reads one tools expression."""
 
-    def __init__(self, project: Project, model: Model, framework: str) -> None:
+    def __init__(self, project: Project, model: Model) -> None:
         self.project = project
         self.resolver = project.resolver
         self.model = model
-        self.framework = framework
         self.depth = 0
         self.at = Site("-", 0)
 
