@@ -20,6 +20,7 @@ _LOOK_S: Final = 0.05
 _LOOK_SHARE: Final = 10
 """Between two looks at the size passes this many times what a look took."""
 _TAIL: Final = 8192
+_LATE_S: Final = 10
 
 
 class Ended(NamedTuple):
@@ -79,7 +80,7 @@ class Watch:
         with out.open("wb") as out_file, err.open("wb") as err_file:
             try:
                 process = subprocess.Popen(
-                    [*_bound_to_us(command[0], env), *command],
+                    [*_bound_to_us(command[0], env, self.left), *command],
                     env=dict(env),
                     cwd=cwd,
                     stdin=subprocess.DEVNULL,
@@ -110,13 +111,19 @@ class Watch:
                 pause = max(_LOOK_S, (time.monotonic() - began) * _LOOK_SHARE)
 
 
-def _bound_to_us(program: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """What makes a program die with its parent, where the system has it: a killed worker leaves nothing running."""
+def _bound_to_us(program: str, env: Mapping[str, str], seconds: float) -> tuple[str, ...]:
+    """What ends a program and all it starts when its parent dies, or at the latest some time after its deadline.
+
+    `setpriv` has the kernel tell `timeout` of its parent's death, and `timeout` ends its whole process group. Where
+    the system lacks them, a killed worker may leave a program that waits for a silent host.
+    """
     path = env.get("PATH")
     if shutil.which(program, path=path) is None:
         raise FileNotFoundError(program)
-    setpriv = shutil.which("setpriv", path=path)
-    return () if setpriv is None else (setpriv, "--pdeathsig", "KILL", "--")
+    setpriv, timeout = shutil.which("setpriv", path=path), shutil.which("timeout", path=path)
+    if setpriv is None or timeout is None:
+        return ()
+    return (setpriv, "--pdeathsig", "TERM", "--", timeout, "--kill-after=2", str(int(seconds) + _LATE_S))
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
