@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stratum_lab.scan.model import Agent, Crew, Link, Task
+from stratum_lab.scan.model import Agent, Crew, Link, McpServer, Step, Task
 from tests.support.rules import fired, scan_of
 from tests.support.static_models import ModelMaker
 
@@ -168,6 +168,29 @@ def test_blast_radius_speaks_of_the_crew_and_not_of_the_repository() -> None:
         make.agent("elsewhere")
     make.tool("Tool", *pair(make)[:2])
     assert "2 of the 2 agents" in fired(make.model)["STRATUM-CR05"].instances[0].text
+
+
+def test_an_mcp_server_is_no_external_service_below_a_shared_tool() -> None:
+    make = ModelMaker()
+    agents = [make.agent(name) for name in "abc"]
+    make.crew("trio", *agents)
+    tool = make.tool("Tool", *agents)
+    tool.server = McpServer(make.site(), "crm", url="https://crm.example", remote=True)
+    make.model.mcp_servers.append(tool.server)
+    make.capability("crm", "outbound", "web", *agents, tools=(tool,))
+    assert fired(make.model)["STRATUM-CR05"].severity == "HIGH"
+
+
+def test_a_link_to_a_step_is_no_handover() -> None:
+    make = ModelMaker()
+    reader, actor = make.agent("librarian"), make.agent("clerk")
+    crew = make.crew("graph", reader, actor, process="graph", ordered=False)
+    make.capability("read", "data_access", "sqlite", reader)
+    make.capability("wipe", "destructive", "sqlite", actor)
+    step = Step(make.site(), "langgraph", "tools")
+    make.model.steps.append(step)
+    make.model.links += [Link(reader, step, "feeds_into", crew), Link(step, actor, "feeds_into", crew)]
+    assert "STRATUM-CR03" not in fired(make.model)
 
 
 def test_three_holders_without_a_sink_below_are_high() -> None:

@@ -198,6 +198,15 @@ def test_an_unnamed_agent_matters_beside_another() -> None:
     assert len(fired(make.model)["IDENTITY-002"].instances) == 1
 
 
+def test_an_anonymous_agent_is_named_by_its_place_and_a_variable_by_itself() -> None:
+    make = ModelMaker()
+    for symbol in ("app.py:7", "helper"):
+        agent = make.agent(symbol)
+        agent.identified, agent.symbol = False, symbol
+    texts = [instance.text for instance in fired(make.model)["IDENTITY-002"].instances]
+    assert [text.partition(" has")[0] for text in texts] == ["agent at app.py:7", "helper"]
+
+
 @pytest.mark.parametrize(
     ("name", "fires"),
     [
