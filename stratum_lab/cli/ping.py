@@ -20,7 +20,7 @@ from stratum_lab.contract.topics import SCAN_PINGS
 from stratum_lab.errors import EXIT_OK, EXIT_PROBLEMS, DecodeError, UsageError
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.observe.logs import clean
-from stratum_lab.ping.pairs import batch_problems, pair_problems
+from stratum_lab.ping.pairs import batch_problems, essence, pair_problems
 from stratum_lab.ping.sources import FoundPing, as_document, pings_of_file, pings_of_topic, statuses_of_topic
 from stratum_lab.ping.upconvert import NOT_RECORDED, parse, read
 from stratum_lab.ping.validate import Problem, problems
@@ -30,6 +30,8 @@ from stratum_lab.warehouse.reader import open_warehouse
 ping_app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _SCAN_ID = re.compile(r"[0-9a-f]{8}")
+_BATCH = "scan.status"
+"""Where problems lie that belong to the batch."""
 
 
 @ping_app.callback()
@@ -58,16 +60,18 @@ def validate(
     if topic == bool(files):
         raise UsageError("give files or --topic", remedy="stratum ping validate pings.jsonl")
     loaded = settings()
-    found = list(pings_of_topic(loaded) if topic else _of_files(files or []))
-    rows = list(_problems(found, list(statuses_of_topic(loaded)) if topic else None))
-    invalid = {row["where"] for row in rows}
-    if as_json:
-        emit_json({"pings": len(found), "invalid": len(invalid), "problems": rows})
-    else:
-        for row in rows:
+    checked = _Checked()
+    found = pings_of_topic(loaded) if topic else _of_files(files or [])
+    rows = []
+    for row in checked.problems(found, statuses_of_topic(loaded) if topic else None):
+        rows.append(row)
+        if not as_json:
             line = f"{row['where']} {row['scan_id'] or '-'} {row['check']}: {row['message']}"
             stdout.print(clean(line), markup=False, soft_wrap=True)
-    say(f"{len(found)} pings, {len(invalid)} invalid, {len(rows)} problems")
+    invalid = {row["where"] for row in rows} - {_BATCH}
+    if as_json:
+        emit_json({"pings": checked.count, "invalid": len(invalid), "problems": rows})
+    say(f"{checked.count} pings, {len(invalid)} invalid, {len(rows)} problems")
     raise typer.Exit(EXIT_PROBLEMS if rows else EXIT_OK)
 
 
@@ -76,31 +80,46 @@ def _of_files(files: Iterable[Path]) -> Iterator[FoundPing]:
         yield from pings_of_file(path)
 
 
-def _problems(found: list[FoundPing], records: list[ScanStatus] | None) -> Iterator[dict[str, Any]]:
-    def row(ping: FoundPing, problem: Problem) -> dict[str, Any]:
-        scan_id = str((ping.values or {}).get("scan_id", ""))
-        return {"where": ping.where, "scan_id": scan_id, "check": problem.check, "message": problem.message}
+class _Checked:
+    """Checks pings one after the other and keeps of each only what later ones are compared with."""
 
-    sound: dict[str, FoundPing] = {}
-    measured: list[dict[str, Any]] = []
-    for ping in found:
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._again: list[dict[str, Any]] = []
+
+    def problems(self, found: Iterable[FoundPing], records: Iterable[ScanStatus] | None) -> Iterator[dict[str, Any]]:
+        """One row per problem: of each ping, between pings, and with the records of the batch where they are given."""
+        for ping in found:
+            self.count += 1
+            yield from self._one(ping)
+        for where, values in self._kept.values():
+            before = self._kept.get(values.get("pre_scan_id", ""))
+            if before is not None:
+                for problem in pair_problems(before[1], values):
+                    yield _row(where, values["scan_id"], problem)
+        if records is not None:
+            pings = [*(values for _, values in self._kept.values()), *self._again]
+            for problem in batch_problems(pings, records):
+                yield _row(_BATCH, "", problem)
+
+    def _one(self, ping: FoundPing) -> Iterator[dict[str, Any]]:
         if ping.values is None:
-            yield row(ping, Problem("json", ping.error))
-            continue
-        wrong = problems(ping.values)
-        yield from (row(ping, problem) for problem in wrong)
+            yield _row(ping.where, "", Problem("json", ping.error))
+            return
+        for problem in problems(ping.values):
+            yield _row(ping.where, str(ping.values.get("scan_id", "")), problem)
         with suppress(DecodeError):  # what cannot be read has been named above
             read(ping.values)
-            sound.setdefault(ping.values["scan_id"], ping)
-            measured.append(ping.values)
-    for ping in sound.values():
-        values = ping.values or {}
-        before = sound.get(values.get("pre_scan_id", ""))
-        if before is not None and before.values is not None:
-            yield from (row(ping, problem) for problem in pair_problems(before.values, values))
-    if records is not None:
-        of_batch = FoundPing("scan.status", None)
-        yield from (row(of_batch, problem) for problem in batch_problems(measured, records))
+            kept = essence(ping.values)
+            if kept["scan_id"] in self._kept:
+                self._again.append(kept)
+            else:
+                self._kept[kept["scan_id"]] = (ping.where, kept)
+
+
+def _row(where: str, scan_id: str, problem: Problem) -> dict[str, Any]:
+    return {"where": where, "scan_id": scan_id, "check": problem.check, "message": problem.message}
 
 
 @ping_app.command()

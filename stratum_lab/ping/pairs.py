@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from stratum_lab.contract.events import ScanStatus
+from stratum_lab.contract.ping_fields import SCHEMA_ID
 from stratum_lab.ping.checking import Problem, Values
 from stratum_lab.ping.checks import PROVIDER_TIERS
 from stratum_lab.scan.providers import DEFAULT_PROVIDER
@@ -23,11 +24,20 @@ BATCH_CHECKS: Mapping[str, str] = {
     "V8": "a fleet is ordered by score, then by number of findings, both descending",
     "V10": "a framework without model and key name gives its default provider, tier inferred_framework",
     "V11": "every batch record has a provider tier",
-    "one_ping": "every finished attempt has one ping, and every ping one attempt",
+    "one_ping": "every finished attempt has a ping, and every ping of today's schema a finished attempt",
 }
 """Checks on pings with their batch records: id -> statement."""
 
 _RESCAN = ("prev_score", "score_delta", "resolved_count", "new_count", "pre_scan_id")
+_COMPARED = (
+    "scan_id", "timestamp", "schema_id", "scan_status", "repo_hash", "risk_score", "finding_rules", "crew_count",
+    "crews_clean", "provider_confidence", "is_rescan", *_RESCAN,
+)  # fmt: skip
+
+
+def essence(ping: Values) -> dict[str, Any]:
+    """The fields of a ping that these checks look at: what is kept of each when there are very many."""
+    return {name: ping[name] for name in _COMPARED if name in ping}
 
 
 def pair_problems(first: Values, second: Values) -> list[Problem]:
@@ -62,32 +72,34 @@ def _pair(first: Values, second: Values) -> Iterator[Problem]:
 def batch_problems(pings: Iterable[Values], records: Iterable[ScanStatus]) -> list[Problem]:
     """What is wrong between pings and the `scan.status` records of the same batch.
 
+    A delivery that was repeated gives a second ping of its scan_id; the one emitted first counts.
+
     Args:
-        pings: Pings from schema 3 on; a scan_id that occurs again with equal content is a redelivery.
+        pings: Pings, or what `essence` keeps of them.
         records: Records of the batch; those that are not done are looked at no further.
     """
-    done = {record.scan_id: record for record in records if record.state == "done"}
-    return list(_batch(pings, done))
-
-
-def _batch(pings: Iterable[Values], done: Mapping[str, ScanStatus]) -> Iterator[Problem]:
-    seen: dict[str, Values] = {}
+    first: dict[str, Values] = {}
     for ping in pings:
         scan_id = str(ping.get("scan_id"))
-        if scan_id in seen:
-            if dict(seen[scan_id]) != dict(ping):
-                yield Problem("one_ping", f"{scan_id} has two different pings")
-            continue
-        seen[scan_id] = ping
+        known = first.setdefault(scan_id, ping)
+        if str(ping.get("timestamp")) < str(known.get("timestamp")):
+            first[scan_id] = ping
+    done = {record.scan_id: record for record in records if record.state == "done"}
+    return list(_batch(first, done))
+
+
+def _batch(pings: Mapping[str, Values], done: Mapping[str, ScanStatus]) -> Iterator[Problem]:
+    for scan_id, ping in pings.items():
         record = done.get(scan_id)
         if record is None:
-            yield Problem("one_ping", f"{scan_id} has no finished batch record")
+            if ping.get("schema_id") == SCHEMA_ID:
+                yield Problem("one_ping", f"{scan_id} has no finished batch record")
             continue
         if ping.get("repo_hash") != record.repo_hash:
             yield Problem("S1", f"{scan_id}: repo_hash {ping.get('repo_hash')}, batch record {record.repo_hash}")
         if record.status != "failed":
             yield from _providers(scan_id, ping, record)
-    for scan_id in sorted(done.keys() - seen.keys()):
+    for scan_id in sorted(done.keys() - pings.keys()):
         yield Problem("one_ping", f"{scan_id} is done and has no ping")
 
 

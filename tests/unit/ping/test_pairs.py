@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stratum_lab.contract.events import ScanStatus
-from stratum_lab.ping.pairs import BATCH_CHECKS, PAIR_CHECKS, batch_problems, fleet_order, pair_problems
+from stratum_lab.ping.pairs import BATCH_CHECKS, PAIR_CHECKS, batch_problems, essence, fleet_order, pair_problems
 from tests.support.messages import examples
 from tests.support.pings import failed_scan, first_scan, rescan
 
@@ -94,9 +94,22 @@ def test_a_record_that_contradicts_its_ping_is_named(check: str, fields: dict[st
     assert check in {problem.check for problem in batch_problems([first_scan()], [record(**fields)])}
 
 
-def test_two_different_pings_of_one_attempt_are_named() -> None:
-    found = batch_problems([first_scan(), first_scan() | {"env_var_count": 9}], [record()])
-    assert [p.check for p in found] == ["one_ping"]
+def test_of_a_repeated_delivery_the_ping_emitted_first_counts() -> None:
+    again = first_scan() | {"timestamp": "2026-02-14T09:00:00.000000+00:00", "repo_hash": "f" * 16}
+    assert batch_problems([again, first_scan()], [record()]) == []
+    assert [p.check for p in batch_problems([again], [record()])] == ["S1"]
+
+
+def test_a_ping_of_another_schema_needs_no_record() -> None:
+    assert batch_problems([first_scan() | {"schema_id": 5}], []) == []
+    assert [p.check for p in batch_problems([first_scan()], [])] == ["one_ping"]
+
+
+@pytest.mark.parametrize("first", [BEFORE, first_scan()], ids=["before", "other"])
+def test_the_essence_of_pings_is_enough_for_these_checks(first: dict[str, Any]) -> None:
+    assert pair_problems(essence(first), essence(AFTER)) == pair_problems(first, AFTER)
+    assert batch_problems([essence(first)], [record()]) == batch_problems([first], [record()])
+    assert len(essence(first)) < len(first) / 4
 
 
 def test_a_finished_attempt_without_a_ping_is_named() -> None:
