@@ -39,6 +39,7 @@ from stratum_lab.scan.model import (
 from stratum_lab.scan.result import FileFacts, IncidentMatch, Scan
 from stratum_lab.scan.scanner import scan_tree
 from stratum_lab.scan.topology import build
+from stratum_lab.scan.view import view
 from tests.support.static_models import ModelMaker, models
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "scan"
@@ -430,6 +431,13 @@ def test_the_first_tier_with_a_provider_decides(
     model.env_references += [EnvReference(name, Site("a.py", 1)) for name in names]
     model.frameworks = frameworks
     assert ping_of(scan_of(model)).provider_confidence == tier
+
+
+@pytest.mark.check("V10")
+def test_a_repository_that_names_no_model_and_no_key_has_its_frameworks_default_provider() -> None:
+    scan = scan_tree(FIXTURES / "crewai_desk")
+    assert ping_of(scan).provider_confidence == "inferred_framework"
+    assert view(scan, {}).providers == ["openai"]
 
 
 @pytest.mark.parametrize(
