@@ -24,7 +24,8 @@ class Runners:
         self.model = model
         self._agents: dict[Function, list[Agent]] | None = None
         self._tools: dict[Function, list[Tool]] | None = None
-        self._users: dict[int, list[Call]] | None = None
+        self._users: dict[int, list[Call]] = {}
+        self._noted: set[Module] = set()
 
     # -- who runs a function -------------------------------------------------------------------------------------
 
@@ -76,16 +77,20 @@ class Runners:
     # -- where an object is used ---------------------------------------------------------------------------------
 
     def uses(self, call: Call) -> list[Call]:
-        """Calls that use what a call makes: on it, with it as an argument, or on a pipe it is part of."""
-        if self._users is None:
-            self._users = {}
-            for module in self.project.modules:
-                if not module.excluded and not module.light:
-                    self._note_uses(module)
+        """Calls that use what a call makes: on it, with it as an argument, or on a pipe it is part of.
+
+        They are looked for in its own file and in files that import something from a file of its name.
+        """
+        last = call.module.name.rpartition(".")[2]
+        for module in self.project.modules:
+            if module in self._noted or module.excluded or module.light:
+                continue
+            if module is call.module or any(last in dotted.split(".") for dotted in module.imports.values()):
+                self._note_uses(module)
         return self._users.get(id(call), [])
 
     def _note_uses(self, module: Module) -> None:
-        assert self._users is not None
+        self._noted.add(module)
         for call in module.calls:
             if isinstance(call.node.func, ast.Attribute):
                 self._note(call.node.func.value, call, call.scope)
@@ -95,7 +100,6 @@ class Runners:
                 self._note(given, call, call.scope)
 
     def _note(self, expr: ast.expr, user: Call, scope: Scope, depth: int = 0) -> None:
-        assert self._users is not None
         if depth > 6:
             return
         if isinstance(expr, ast.BinOp) and isinstance(expr.op, ast.BitOr | ast.Add):
