@@ -434,8 +434,9 @@ def test_the_first_tier_with_a_provider_decides(
 
 
 @pytest.mark.check("V10")
-def test_a_repository_that_names_no_model_and_no_key_has_its_frameworks_default_provider() -> None:
-    scan = scan_tree(FIXTURES / "crewai_desk")
+def test_a_repository_that_names_no_model_and_no_key_has_its_frameworks_default_provider(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("from crewai import Agent\nwriter = Agent(role='Writer')\n")
+    scan = scan_tree(tmp_path)
     assert ping_of(scan).provider_confidence == "inferred_framework"
     assert view(scan, {}).providers == ["openai"]
 
