@@ -621,6 +621,8 @@ def lighten(module: Module) -> Module:
         or is_made_name(origin.rpartition(".")[2])
         or (origin == "pydantic.Field" and "pydantic_settings" in module.roots)
     } | HOT_BUILTINS
+    hot |= {cls.name for cls in module.classes if any(root_name(base) in hot for base in cls.bases)}
+    hot |= {f.name for f in module.functions if any(_makes(value, hot) for value in f.returns)}
     kept_functions: set[Function] = set()
     calls: list[Call] = []
     imports_hot = any(is_hot_root(root) for root in module.roots)
@@ -676,13 +678,31 @@ def _bound_hot(func: ast.Attribute, scope: Scope, hot: frozenset[str] | set[str]
     seen: Scope | None = scope
     while seen is not None:
         for binding in seen.bindings.get(root, ()):
-            if binding.value is not None and root_name(binding.value) in hot:
+            if binding.value is not None and _rooted(binding.value, scope.module.scope, hot):
                 return True
         if len(named) > 2 and root in ("self", "cls") and seen.kind == "class":
             made = seen.attributes.get(named[1], ())
             return any(binding.value is not None and root_name(binding.value) in hot for binding, _ in made)
         seen = seen.parent
     return False
+
+
+def _rooted(value: ast.expr, module: Scope, hot: frozenset[str] | set[str]) -> bool:
+    """Whether a value starts at a hot import, or at a name of the module that does: a collection of a client."""
+    root = root_name(value)
+    if root in hot:
+        return True
+    return any(b.value is not None and root_name(b.value) in hot for b in module.bindings.get(root, ()))
+
+
+def _is_class_name(func: ast.expr) -> bool:
+    """Whether the last name of what is called is written like a class."""
+    return chain(func).rpartition(".")[2][:1].isupper()
+
+
+def _makes(value: ast.expr, hot: set[str]) -> bool:
+    """Whether a returned expression constructs something of a hot import: its function is a factory."""
+    return isinstance(value, ast.Call) and root_name(value) in hot and _is_class_name(value.func)
 
 
 def _bare(value: ast.expr, hot: frozenset[str] | set[str]) -> ast.expr:

@@ -26,6 +26,7 @@ ACTING_ROOTS = frozenset({
     "simple_salesforce", "hubspot", "github", "jira", "wikipedia", "arxiv", "O365", "exchangelib", "imaplib", "poplib",
     "googleapiclient", "bs4", "playwright", "selenium", "tavily", "exa_py", "firecrawl", "duckduckgo_search", "ddgs",
     "serpapi", "pydantic_settings", "docker", "e2b", "e2b_code_interpreter", "ftplib", "paramiko", "pysqlite3",
+    "setuptools", "distutils",
 })  # fmt: skip
 """Libraries whose calls are facts (capabilities, stores, telemetry, evaluation)."""
 
