@@ -53,7 +53,7 @@ class Tool:
         site: Where it is constructed, or defined when it is a function or class of the repository.
         origin: Dotted origin of its class or function, None when unknown.
         code: Functions of the repository that run when it is called (the function; `_run`, `forward` of a class).
-        call: The constructing call, for arguments such as a literal host; None for functions.
+        call: The constructing call, for arguments such as a literal host; of a function, its factory's or none.
         selected: Operations a toolkit is restricted to by a literal; None when unrestricted.
         server: The MCP server it comes from.
         defined_in: Path of the file that defines it when it is the repository's own, else "".

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from stratum_lab.scan.detect.langgraph_names import Env, Expression, NodeNames
-from stratum_lab.scan.model import Site
+from stratum_lab.scan.detect.langgraph_names import NO_ENV, Env, Expression, NodeNames
+from stratum_lab.scan.model import Site, Tool
 from stratum_lab.scan.source.index import Call, Function, chain
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class GraphReader:
         elif name == "add_sequence":
             names = self._sequence(graph, call)
             for before, after in pairwise(names):
-                self._edge(graph, before, after)
+                self.edge(graph, before, after)
         elif name == "compile" and not nodes_only:
             graph.compiled.append(call)
         elif name == "add_edge" and not nodes_only:
@@ -133,7 +133,7 @@ class GraphReader:
                 targets = self.naming.names(end, call.scope, env)
                 for source in self.naming.names(start, call.scope, env):
                     for target in targets:
-                        self._edge(graph, source, target)
+                        self.edge(graph, source, target)
         elif name == "add_conditional_edges" and not nodes_only:
             self._conditional(graph, call)
 
@@ -144,9 +144,10 @@ class GraphReader:
             targets += self.naming.names(call.arg("then", 3), call.scope, env)
             for source in self.naming.names(start, call.scope, env):
                 for target in targets:
-                    self._edge(graph, source, target)
+                    self.edge(graph, source, target)
 
-    def _edge(self, graph: Graph, source: str, target: str) -> None:
+    def edge(self, graph: Graph, source: str, target: str) -> None:
+        """Add an edge between two nodes; START, END and names of no node are left out."""
         if source in graph.nodes and target in graph.nodes:
             graph.edges[(source, target)] = None
 
@@ -227,9 +228,9 @@ class GraphReader:
         for function in self.functions_of(*node.action) if node.action is not None else ():
             found += self.gotos(function)
         for target in found:
-            self._edge(graph, node.name, target)
+            self.edge(graph, node.name, target)
 
-    def gotos(self, function: Function) -> list[str]:
+    def gotos(self, function: Function, env: Env = NO_ENV) -> list[str]:
         """Names that a function's body goes to by `Command` or `Send`, its nested functions included."""
         found: list[str] = []
         bodies = [f for f in function.module.functions if f is function or _inside(f, function)]
@@ -238,9 +239,9 @@ class GraphReader:
             for call in body.calls:
                 if self.naming.is_langgraph(call.node, call.scope, "Command"):
                     commands = True
-                    found += self.naming.names(call.arg("goto"), call.scope)
+                    found += self.naming.names(call.arg("goto"), call.scope, env)
                 elif self.naming.is_langgraph(call.node, call.scope, "Send"):
-                    found += self.naming.names(call.arg("node", 0), call.scope)
+                    found += self.naming.names(call.arg("node", 0), call.scope, env)
         node = function.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             names_command = any(chain(p).rpartition(".")[2] == "Command" for p in ast.walk(node.returns)
@@ -248,6 +249,18 @@ class GraphReader:
             if names_command or commands:
                 found += self.naming.annotated(function)
         return list(dict.fromkeys(found))
+
+    def handed_over(self, tool: Tool) -> list[str]:
+        """Names of the nodes that a tool hands over to: its `agent_name`, or where its own code goes."""
+        if tool.call is not None and (tool.origin or "").endswith(".create_handoff_tool") and not tool.code:
+            return self.naming.names(tool.call.arg("agent_name", 0), tool.call.scope)
+        env: Env = {}
+        maker = self.project.callee(tool.call).function if tool.call is not None else None
+        for parameter in maker.parameters if maker is not None and tool.call is not None else ():
+            given = self.resolver.argument(tool.call, maker, parameter) if tool.call and maker else None
+            if given is not None and tool.call is not None:
+                env[parameter] = (given, tool.call.scope)
+        return [name for function in tool.code for name in self.gotos(function, env)]
 
 
 def _inside(function: Function, outer: Function) -> bool:

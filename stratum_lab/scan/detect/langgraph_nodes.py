@@ -84,6 +84,10 @@ class Assembler:
         for source, target in graph.edges:
             for agent in places[source].agents:
                 agent.hold(places[target].tools)
+        for name, place in places.items():
+            for tool in [tool for agent in place.agents for tool in agent.tools]:
+                for target in self.reader.handed_over(tool):
+                    self.reader.edge(graph, name, target)
         members = list(dict.fromkeys(agent for place in places.values() for agent in place.agents))
         crew = None
         if members:

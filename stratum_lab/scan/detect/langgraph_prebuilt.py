@@ -59,7 +59,7 @@ def teams(project: Project, model: Model, reader: GraphReader) -> None:
             for member in members:
                 if member is not supervisor:
                     model.links.append(Link(supervisor, member, "delegates_to", crew))
-        _handoffs(project, model, crew)
+        _handoffs(reader, model, crew)
 
 
 def compiled(project: Project, call: Call) -> list[Call]:
@@ -136,19 +136,12 @@ def _team_name(project: Project, call: Call) -> str:
     return symbol.rpartition(".")[2] if named else symbol
 
 
-def _handoffs(project: Project, model: Model, crew: Crew) -> None:
-    """`create_handoff_tool(agent_name=...)` among an agent's tools delegates to the member of that name."""
+def _handoffs(reader: GraphReader, model: Model, crew: Crew) -> None:
+    """Handoff tools among an agent's tools delegate to the member of that name."""
     by_name = {agent.name: agent for agent in crew.members}
     for agent in crew.members:
-        for tool in agent.tools:
-            if tool.call is None or not (tool.origin or "").endswith(".create_handoff_tool"):
-                continue
-            target = by_name.get(_handoff_target(project, tool.call))
+        for name in [name for tool in agent.tools for name in reader.handed_over(tool)]:
+            target = by_name.get(name)
             known = any(k.source is agent and k.target is target for k in model.links)
             if target is not None and target is not agent and not known:
                 model.links.append(Link(agent, target, "delegates_to", crew))
-
-
-def _handoff_target(project: Project, call: Call) -> str:
-    given = call.arg("agent_name", 0)
-    return " ".join((project.resolver.text(given, call.scope) or "").split()) if given is not None else ""

@@ -143,7 +143,8 @@ class _Reader:
         if agent is not None:
             yield self.agent_tool(agent, value)
         elif value.kind == "function" and value.function is not None:
-            yield tool_of_function(self.project, value.function)
+            makers = (call for call in value.calls if self.project.callee(call).function in value.via)
+            yield tool_of_function(self.project, value.function, next(makers, None))
         elif value.kind == "class" and value.cls is not None:
             yield self._of_class(value.cls)
         elif value.kind == "instance":

@@ -21,8 +21,13 @@ TOOL_DECORATORS: Final = frozenset({
 """Last names of decorators that make a function a tool."""
 
 
-def tool_of_function(project: Project, function: Function) -> Tool:
-    """The tool that a function or method of the repository is, decorated or plain."""
+def tool_of_function(project: Project, function: Function, maker: Call | None = None) -> Tool:
+    """The tool that a function or method of the repository is, decorated or plain.
+
+    Args:
+        maker: The call of the factory that gives the function, when it is made in one; what that call passes fills the
+            name, and a name that depends on it is the identity, because the factory makes several tools.
+    """
     identity = f"{function.cls.name}.{function.name}" if function.cls is not None else function.name
     name = function.name
     for decorator in function.decorators:
@@ -36,8 +41,22 @@ def tool_of_function(project: Project, function: Function) -> Tool:
             if text:
                 name = text
                 break
+    if maker is not None:
+        filled = _filled(project, name, maker)
+        identity, name = (filled, filled) if filled != name else (identity, name)
     return Tool(identity, spaced(name), "function", function.site, origin=function.dotted, code=[function],
-                defined_in=function.module.path)  # fmt: skip
+                call=maker, defined_in=function.module.path)  # fmt: skip
+
+
+def _filled(project: Project, name: str, maker: Call) -> str:
+    """A name with the parameters of its factory filled in from one call of it."""
+    factory = project.callee(maker).function
+    for parameter in factory.parameters if factory is not None and "{" in name else ():
+        given = project.resolver.argument(maker, factory, parameter) if factory is not None else None
+        text = project.resolver.text(given, maker.scope) if given is not None else None
+        if text is not None:
+            name = name.replace("{" + parameter + "}", text)
+    return name
 
 
 def tool_of_class(project: Project, cls: Class, call: Call | None = None) -> Tool:

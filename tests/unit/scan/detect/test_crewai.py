@@ -333,3 +333,33 @@ def test_a_role_read_from_an_entry_of_the_configuration_is_that_entry(tmp_path: 
         "boss = Agent(role=cfg['boss']['role'], goal=cfg['boss']['goal'], backstory='-')\n"
     )
     assert agents(run(tree(tmp_path), crewai)) == [("main.py:4", "boss", "Big boss")]
+
+
+def test_tools_of_mcp_servers_are_known_by_the_server_however_a_crew_gets_them() -> None:
+    source = """
+from crewai import Agent
+from crewai.project import CrewBase, agent
+from crewai_tools import SerperDevTool
+from mcp import StdioServerParameters
+@CrewBase
+class Desk:
+    mcp_server_params = [
+        StdioServerParameters(command="uvx", args=["notes-mcp==1.4.0"], env={"NOTES_TOKEN": "x"}),
+        {"url": "https://mcp.acme.io/sse", "transport": "sse"},
+    ]
+    @agent
+    def reader(self):
+        return Agent(role="Reader", goal="-", backstory="-", tools=self.get_mcp_tools() + [SerperDevTool()])
+    @agent
+    def caller(self):
+        return Agent(role="Caller", goal="-", backstory="-", mcps=["https://mcp.exa.ai/mcp"])
+"""
+    model = run(project(main=source), crewai)
+    assert tools(model) == {"Desk.reader": ["uvx", "mcp.acme.io", "SerperDevTool"], "Desk.caller": ["mcp.exa.ai"]}
+    servers = {s.name: (s.package, s.version, s.remote, s.authenticated) for s in model.mcp_servers}
+    assert servers == {
+        "uvx": ("notes-mcp", "1.4.0", False, True),
+        "mcp.acme.io": ("", "", True, False),
+        "mcp.exa.ai": ("", "", True, False),
+    }
+    assert [s.name for s in only(model, "Desk.reader").mcp_servers] == ["uvx", "mcp.acme.io"]

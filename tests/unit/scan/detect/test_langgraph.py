@@ -398,3 +398,25 @@ def test_the_other_detectors_neither_add_to_these_repositories_nor_take_from_the
     assert crews(together) == crews(own)
     assert links(together) == links(own)
     assert tools(together) == tools(own)
+
+
+def test_handoff_tools_of_a_factory_are_several_tools_and_edges_of_the_graph() -> None:
+    source = """
+from langchain_core.tools import tool
+from langgraph.prebuilt import create_react_agent
+from langgraph.graph import StateGraph, START
+from langgraph.types import Command
+def handoff(*, agent_name: str, description: str = ""):
+    name = f"transfer_to_{agent_name}"
+    @tool(name, description=description)
+    def handoff_tool(state) -> Command:
+        return Command(goto=agent_name, update={}, graph=Command.PARENT)
+    return handoff_tool
+to_hotel = handoff(agent_name="hotel", description="x")
+flight = create_react_agent("m", tools=[to_hotel], name="flight")
+hotel = create_react_agent("m", tools=[handoff(agent_name="flight")], name="hotel")
+graph = StateGraph(dict).add_node(flight).add_node(hotel).add_edge(START, "flight").compile()
+"""
+    model = run(project(main=source), langgraph)
+    assert tools(model) == {"flight": ["transfer_to_hotel"], "hotel": ["transfer_to_flight"]}
+    assert links(model) == ["flight > hotel [graph]", "hotel > flight [graph]"]
