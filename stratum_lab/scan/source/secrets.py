@@ -19,6 +19,8 @@ _SCHEME = re.compile(
 _LOGIN = re.compile(
     r"://(?P<user>[^\s:/@'\"`<>]{0,64}):(?P<password>[^\s:/@'\"`]{1,128})@(?P<host>[^\s/:'\"`?]{1,253})"
 )
+_NO_HOSTS = ("example.com", "example.org", "example.net", ".example", ".test", ".invalid")
+"""Hosts that nobody has."""
 _SCHEME_ROOM = 34
 """Characters before "://" that a scheme and driver take at most."""
 _PLACEHOLDER = re.compile(
@@ -64,5 +66,6 @@ def _is_password(found: re.Match[str]) -> bool:
         password != found["user"].lower()
         and _PLACEHOLDER.search(password) is None
         and _PLACEHOLDER_PASSWORD.fullmatch(password) is None
-        and not found["host"].lower().endswith(("example.com", "example.org", "example.net"))
+        and len(password) > 2
+        and not found["host"].lower().endswith(_NO_HOSTS)
     )

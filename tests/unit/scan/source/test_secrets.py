@@ -50,6 +50,8 @@ def test_a_literal_secret_is_found_on_its_line(line: str) -> None:
         "postgresql://app:$DB_PASSWORD@db/prod",
         "postgresql://app:<password>@db/prod",
         "postgresql://app:h7Kq9wL2@db.example.com/prod",
+        "postgresql://app:h7Kq9wL2@old.example/registry",
+        "postgresql://u:p@db/registry",
         "https://github.com/org/repo",
         "postgresql://localhost:5432/db",
     ],
