@@ -27,6 +27,8 @@ MAX_CALLERS: Final = 16
 """Calls of one function that are compared to learn what a parameter is; a function with more is general."""
 MAX_RETURNS: Final = 4
 """Repo functions one resolution goes through by their return values."""
+_MAX_LINEAGE: Final = 200
+"""Bases of one class that are looked at; a chain of thousands would cost their number squared for each of them."""
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|%(?:\([^)]*\))?[sdrif]")
 _BUILTINS = frozenset({"open", "exec", "eval", "compile", "list", "tuple", "set", "dict", "sorted", "reversed", "str",
                        "getattr", "isinstance", "super", "print", "input", "map", "filter"})  # fmt: skip
@@ -50,6 +52,7 @@ class Resolver:
         self._callers: dict[Function, list[Call]] | None = None
         self._inits: dict[Function, list[str]] | None = None
         self._bases: dict[Class, list[str]] = {}
+        self._direct: dict[Class, list[Class | str]] = {}
 
     # -- expressions ---------------------------------------------------------------------------------------------
 
@@ -294,23 +297,27 @@ class Resolver:
 
     def lineage(self, cls: Class) -> list[Class | str]:
         """A class, then its bases in order of lookup: repo classes, and dotted origins of the others."""
-        out: list[Class | str] = []
+        out: dict[Class | str, None] = {}
         todo: list[Class | str] = [cls]
-        while todo:
-            current = todo.pop(0)
+        while todo and len(out) < _MAX_LINEAGE:
+            current = todo.pop()
             if current in out:
                 continue
-            out.append(current)
+            out[current] = None
             if isinstance(current, Class):
-                above: list[Class | str] = []
-                for base in current.bases:
-                    value = self.resolve(base, current.scope.parent or current.scope)
-                    if value.cls is not None:
-                        above.append(value.cls)
-                    elif value.origin is not None:
-                        above.append(value.origin)
-                todo = above + todo
-        return out
+                todo += reversed(self._above(current))
+        return list(out)
+
+    def _above(self, cls: Class) -> list[Class | str]:
+        """The direct bases of a class that are known."""
+        above = self._direct.get(cls)
+        if above is None:
+            values = [self.resolve(base, cls.scope.parent or cls.scope) for base in cls.bases]
+            found = [value.cls if value.cls is not None else value.origin for value in values]
+            above = [base for base in found if base is not None]
+            if not self._running:  # within a question a base may be unknown for the time being
+                self._direct[cls] = above
+        return above
 
     def bases(self, cls: Class) -> list[str]:
         """Dotted origins of all direct and indirect bases, repo ones included."""
