@@ -22,7 +22,7 @@ from tests.support.trial import Processes, soak, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 
-JOBS, KILLS = int(soak(24, 100)), int(soak(4, 20))
+JOBS, KILLS = int(soak(16, 100)), int(soak(3, 20))
 WORKER = [sys.executable, "-m", "stratum_lab.cli", "worker", "scan"]
 CHILD = "stratum_lab.ping.child"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -21,6 +22,7 @@ from stratum_lab.contract.topics import (
     full_name,
 )
 from stratum_lab.errors import DestinationFull
+from stratum_lab.kafka.consumer import Consumer
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.kafka.reader import watermarks
 from stratum_lab.kafka.topics import committed
@@ -267,6 +269,23 @@ def test_a_stopped_worker_lets_running_attempts_end_within_the_grace(settings: S
         threading.Timer(0.3, recorder.gate.set).start()
     assert sorted(p.scan_id for p in pings(settings)) == sorted(j.scan_id for j in jobs)
     assert all_committed(settings)
+
+
+def test_an_attempt_longer_than_the_group_waits_for_a_silent_member_keeps_its_partitions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s = 6.0
+    patient = functools.partial(Consumer, max_poll_interval_s=patience_s)
+    monkeypatch.setattr("producers.scan_worker_loop.Consumer", patient)
+    jobs = [job(f"https://example.org/o/r{n}") for n in range(30)]  # more than are taken, so it also has to hold
+    recorder = Recorder()
+    recorder.gate.clear()
+    with worker(settings, recorder):
+        submit_jobs(settings, jobs)
+        wait_for(lambda: len(recorder.now) == 2, "two attempts run", 30)
+        threading.Timer(1.5 * patience_s, recorder.gate.set).start()
+        wait_final(settings, jobs)
+    assert sorted(recorder.asked) == sorted(j.scan_id for j in jobs)
 
 
 def test_a_second_worker_joins_while_attempts_run_and_every_job_ends_once_or_twice_with_one_id(
