@@ -156,3 +156,13 @@ def test_other_files_and_missing_ones_are_told(tmp_path: Path, scratch: Path, na
     with pytest.raises(FetchFailed) as caught:
         fetch(str(tmp_path / name), scratch, LIMITS)
     assert caught.value.reason == reason
+
+
+def test_archives_and_scratch_may_be_given_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zip_of(tmp_path / "a.zip", {"top/a.py": b"1"})
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    fetched = fetch("./a.zip", Path("scratch"), LIMITS)
+    assert (fetched.root / "a.py").read_bytes() == b"1"
