@@ -61,12 +61,18 @@ def define_agents(project: Project, model: Model) -> None:
 def definitions(project: Project) -> Iterator[Construction]:
     """Calls that construct an agent, in order of place within each family of classes."""
     for made in _of_root(project, AGENTS):
-        if made.kind != "Agent" or (project.callee(made.call).origin or "ag2.").startswith("ag2."):
+        if made.kind != "Agent" or _of_ag2(project, made):
             yield made
     for cls, base in _bare_classes(project):
         for call, value in project.calls_to(cls.dotted):
             if value.cls is cls:
                 yield Construction(project, call, base, "", cls)
+
+
+def _of_ag2(project: Project, made: Construction) -> bool:
+    """Whether an `Agent` is AG2's: the class itself or a subclass of the repository."""
+    origins = project.resolver.bases(made.cls) if made.cls is not None else [project.callee(made.call).origin or ""]
+    return any(origin.startswith("ag2.") for origin in origins)
 
 
 def _of_root(project: Project, names: tuple[str, ...]) -> Iterator[Construction]:
@@ -121,14 +127,15 @@ def equip(project: Project, model: Model) -> None:
         agent = model.agent_at(made.call.site)
         if agent is None or agent.framework != FRAMEWORK:
             continue
-        for call in (made.call, *_super_calls(made)):
+        for call in (made.call, *super_calls(made)):
             keyword_guardrails(call, project, model, FRAMEWORK, [agent])
         _person(project, model, made, agent)
         _model_settings(project, model, made, agent)
         agent.code_execution = agent.code_execution or _execution(project, made)
 
 
-def _super_calls(made: Construction) -> Iterator[Call]:
+def super_calls(made: Construction) -> Iterator[Call]:
+    """Calls of `super().__init__` in the repository classes of a construction."""
     for owner in made.project.resolver.lineage(made.cls) if made.cls is not None else ():
         init = None if isinstance(owner, str) else owner.methods.get("__init__")
         for call in init.calls if isinstance(init, Function) else ():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from stratum_lab.scan.detect.autogen_agents import FRAMEWORK, definitions
+from stratum_lab.scan.detect.autogen_agents import FRAMEWORK, definitions, super_calls
 from stratum_lab.scan.detect.autogen_chats import lead
 from stratum_lab.scan.detect.construction import Construction, add_crew, constructions, mark_runs, short
 from stratum_lab.scan.detect.guard import add_guardrail, keyword_guardrails
@@ -48,7 +48,8 @@ def form_teams(project: Project, model: Model) -> None:
         crew = crews[site] = add_crew(
             project, model, team.made, FRAMEWORK, process, members, unknown_members=team.unknown
         )
-        keyword_guardrails(team.made.call, project, model, FRAMEWORK, [crew])
+        for call in (team.made.call, *super_calls(team.made)):
+            keyword_guardrails(call, project, model, FRAMEWORK, [crew])
         _termination(project, model, team.made, crew)
         lead(model, crew, team.made.text("name") or short(project.resolver.symbol_of(team.made.call)))
         if process == "swarm":

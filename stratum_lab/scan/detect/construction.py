@@ -16,7 +16,7 @@ from stratum_lab.scan.model import Agent, Crew, Model, Site
 from stratum_lab.scan.source.project import matches_origin
 
 if TYPE_CHECKING:
-    from stratum_lab.scan.source.index import Call, Class, Scope
+    from stratum_lab.scan.source.index import Call, Class, Function, Scope
     from stratum_lab.scan.source.project import Project
     from stratum_lab.scan.source.value import Value
 
@@ -70,11 +70,25 @@ class Construction:
                 if isinstance(func, ast.Attribute) and func.attr == "__init__":
                     expr = call.arg(name, position)
                     if expr is not None and not _is_none(expr):
-                        return Given(expr, call.scope)
+                        return self._handed(made, Given(expr, call.scope)) if made is not None else None
             for binding in reversed(owner.scope.bindings.get(name, [])):
                 if binding.kind == "assign" and binding.value is not None and not _is_none(binding.value):
                     return Given(binding.value, owner.scope)
         return None
+
+    def _handed(self, made: Function, given: Given) -> Given | None:
+        """What this construction hands to a parameter that `__init__` passes on: its own argument, else the default."""
+        expr = given.expr.values[0] if isinstance(given.expr, ast.BoolOp) else given.expr
+        bound = given.scope.bindings.get(expr.id, ()) if isinstance(expr, ast.Name) else ()
+        if not isinstance(expr, ast.Name) or not any(b.kind == "param" for b in bound):
+            return given
+        own = self.project.resolver.argument(self.call, made, expr.id)
+        if own is not None:
+            return None if _is_none(own) else Given(own, self.call.scope)
+        default = next((b.value for b in bound if b.kind == "param"), None)
+        if default is None:
+            return given
+        return None if _is_none(default) else Given(default, made.scope.parent or made.scope)
 
     def text(self, *names: str) -> str | None:
         """The first of these arguments that is a text, its whitespace collapsed."""
