@@ -152,17 +152,10 @@ def write_scans(con: Any, scans: PendingScans, types: Mapping[str, Mapping[str, 
     _replace(con, IDENTITIES, scans.identities, types)
 
 
-def _take_apart(table: str, types: Mapping[str, Mapping[str, str]]) -> str:
-    """Expressions that give the columns of a table from the JSON column `fields`; odd values become null."""
+def _structure(table: str, types: Mapping[str, Mapping[str, str]]) -> str:
+    """What DuckDB makes of the column `fields`: the columns of a table with their types; odd values become null."""
     columns = types[table.removeprefix("private.")]
-    out = []
-    for name, kind in columns.items():
-        if name == "original":
-            out.append("original")
-        else:
-            arrow = "->>" if kind in ("VARCHAR", "TIMESTAMP") else "->"
-            out.append(f"TRY_CAST(fields::JSON{arrow}'$.{name}' AS {kind}) AS \"{name}\"")
-    return ", ".join(out)
+    return json.dumps({name: kind for name, kind in columns.items() if name != "original"})
 
 
 def _insert(con: Any, table: str, rows: Iterable[tuple[str, ...]], types: Mapping[str, Mapping[str, str]]) -> None:
@@ -172,8 +165,13 @@ def _insert(con: Any, table: str, rows: Iterable[tuple[str, ...]], types: Mappin
         return
     names = ("fields", "original")[: len(columns)]
     con.register(_STAGE, pa.table({n: pa.array(c, pa.string()) for n, c in zip(names, columns, strict=True)}))
+    further = ", ".join(["", *names[1:]])
     try:
-        con.execute(f"INSERT INTO {table} BY NAME SELECT {_take_apart(table, types)} FROM {_STAGE}")
+        # One pass over each text: 110 casts of single fields take twelve times as long.
+        con.execute(
+            f"INSERT INTO {table} BY NAME SELECT unnest(from_json(fields, ?)){further} FROM {_STAGE}",
+            [_structure(table, types)],
+        )
     finally:
         con.unregister(_STAGE)
 
