@@ -120,9 +120,15 @@ def _is_result(key: ast.expr | None, value: ast.expr) -> bool:
 def _compares_name(node: ast.Compare) -> bool:
     """`name == "get_weather"`, `call.function.name in ("a", "b")`."""
     sides = (node.left, *node.comparators)
-    named = any(chain(side).rpartition(".")[2].endswith("name") for side in sides)
+    named = any(_is_name(side) for side in sides)
     literal = any(_text(side) or isinstance(side, ast.List | ast.Tuple | ast.Set) for side in sides)
     return named and literal and not any(_text(side) == "__main__" for side in sides)
+
+
+def _is_name(node: ast.expr) -> bool:
+    if isinstance(node, ast.Subscript):
+        return _text(node.slice) == "name"
+    return chain(node).rpartition(".")[2].endswith("name")
 
 
 def _given(node: ast.Call) -> Iterator[ast.expr]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FRAMEWORK: Final = "generic"
 _MODEL_ARGUMENTS: Final = frozenset({
     "model", "model_name", "model_id", "llm", "function_calling_llm", "manager_llm", "planning_llm", "chat_model",
-    "model_client", "ai_model_id", "embed_model", "fallback_model",
+    "model_client", "modelId", "ai_model_id", "embed_model", "fallback_model",
 })  # fmt: skip
 """Names of Azure deployments are left out: they are the operator's own words, not a model's identifier."""
 _BASE_ARGUMENTS: Final = ("base_url", "openai_api_base", "api_base", "azure_endpoint", "host", "endpoint")

@@ -73,7 +73,7 @@ CHAT_METHODS: Final[tuple[str, ...]] = (
     "messages.create", "messages.stream", "messages.parse", "messages.tool_runner", "models.generate_content",
     "models.generate_content_stream", "generate_content", "generate_content_async", "chat.complete", "chat.stream",
     "chat.complete_async", "chat.stream_async", "chat_completion", "converse", "converse_stream", "invoke_model",
-    "chat", "chat_stream",
+    "chat", "chat_stream", "send_message", "send_message_async", "send_message_stream",
 )  # fmt: skip
 """Endings of the calls that ask a model, on a client of a provider's SDK."""
 DISTINCT_METHODS: Final[tuple[str, ...]] = (

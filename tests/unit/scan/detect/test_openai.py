@@ -21,6 +21,10 @@ def test_what_gives_tools_and_dispatches_on_the_calls_is_an_agent_and_nothing_el
         "Bot": ("app/bot.py", ["read_file", "WebSearchTool"]),
         "ClaudeCoder": ("app/bot.py", ["edit", "ShellTool"]),
         "Math Tutor": ("app/bot.py", ["CodeInterpreterTool", "FileSearchTool"]),
+        "gemini_chat": ("app/others.py", ["book"]),
+        "gemini": ("app/others.py", ["book"]),
+        "local": ("app/others.py", ["book"]),
+        "bedrock": ("app/others.py", ["top_song"]),
         "run_conversation": ("app/weather.py", ["get_weather", "get_time"]),
         "ask": ("app/weather.py", ["search"]),
         "node": ("scripts/graph.py", ["x"]),
@@ -32,7 +36,8 @@ def test_what_gives_tools_and_dispatches_on_the_calls_is_an_agent_and_nothing_el
 
 def test_the_framework_is_the_sdk_and_only_an_assistant_is_hosted(loops: Model) -> None:
     assert {a.name: a.framework for a in loops.agents if a.framework != "openai"} == {
-        "ClaudeCoder": "anthropic", "loop": "litellm",
+        "ClaudeCoder": "anthropic", "loop": "litellm", "gemini_chat": "generic", "gemini": "generic",
+        "local": "generic", "bedrock": "generic",
     }  # fmt: skip
     assert [a.name for a in loops.agents if a.hosted] == ["Math Tutor"]
 
@@ -41,6 +46,7 @@ def test_a_schema_runs_the_function_or_method_it_names(loops: Model) -> None:
     code = {tool.name: [f.qualname for f in tool.code] for agent in loops.agents for tool in agent.tools}
     assert {name: found for name, found in code.items() if found} == {
         "read_file": ["Bot.read_file"], "get_weather": ["get_weather"], "get_time": ["get_time"], "add": ["add"],
+        "book": ["book"],
     }  # fmt: skip
 
 
