@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stratum_lab.scan.detect.guard import keyword_guardrails
 from stratum_lab.scan.detect.teams import agent_of, is_inline
+from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Crew, Model, Site
 from stratum_lab.scan.source.project import matches_origin
 
@@ -58,7 +59,26 @@ class Construction:
         expr = self.call.arg(name, None if own else position)
         if expr is not None:
             return None if _is_none(expr) else Given(expr, self.call.scope)
-        return self._of_class(name, position)
+        return self._of_class(name, position) or next(iter(self._handed_on(name)), None)
+
+    def every(self, name: str, position: int | None = None) -> list[Given]:
+        """An argument as `arg` finds it; of a factory that hands on `**kwargs`, what each of its callers gives."""
+        handed_on = self._handed_on(name)
+        first = self.arg(name, position)
+        return handed_on or ([first] if first is not None else [])
+
+    def _handed_on(self, name: str) -> list[Given]:
+        """What the callers of the factory around pass under a name that the factory only hands on as `**kwargs`."""
+        function = self.call.function
+        if function is None or function.node is None or name in self.call.keywords():
+            return []
+        rest = function.node.args.kwarg
+        names = [k.value.id for k in self.call.node.keywords if k.arg is None and isinstance(k.value, ast.Name)]
+        if rest is None or rest.arg not in names:
+            return []
+        callers = (call for call in self.project.resolver.callers(function) if not call.module.excluded)
+        given = ((call.arg(name), call.scope) for call in callers)
+        return [Given(expr, scope) for expr, scope in given if expr is not None and not _is_none(expr)]
 
     def _of_class(self, name: str, position: int | None) -> Given | None:
         for owner in self.project.resolver.lineage(self.cls) if self.cls is not None else ():
@@ -151,7 +171,7 @@ def define(
 
     Args:
         name: Name of its join key; that of its variable or factory when it has none.
-        identified: It carries a name, role or id; by default when it has a name.
+        identified: It carries a name, role or id; by default when it is given a name, literal or not.
         role: What it does, in words.
     """
     call = made.call
@@ -163,11 +183,20 @@ def define(
         name or short(symbol),
         project.unit_of(call.module.path),
         role=role or name or short(symbol),
-        identified=name is not None if identified is None else identified,
+        identified=name is not None or made.arg("name") is not None if identified is None else identified,
         inline=is_inline(project, call),
     )
     owners = [call.function] if call.returned and call.function is not None else []
     return model.add_agent(agent, *owners)
+
+
+def hold_tools(
+    project: Project, model: Model, agent: Agent, made: Construction, *names: str, position: int | None = None
+) -> None:
+    """Give an agent the tools of its construction's arguments of these names."""
+    for name in names:
+        for given in made.every(name, position):
+            agent.hold(tools_of(project, model, *given, agent.framework))
 
 
 def short(symbol: str) -> str:

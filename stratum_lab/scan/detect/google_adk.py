@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from stratum_lab.scan.detect.construction import Construction, add_crew, constructions, define, mark_runs
+from stratum_lab.scan.detect.construction import Construction, add_crew, constructions, define, hold_tools, mark_runs
 from stratum_lab.scan.detect.guard import add_guardrail, keyword_guardrails
 from stratum_lab.scan.detect.reach import class_reaches_model
 from stratum_lab.scan.detect.teams import add_links, agent_of, delegations
-from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Crew, Link, Model, Site
 
 if TYPE_CHECKING:
@@ -60,10 +59,8 @@ def groups(project: Project, model: Model) -> None:
         if agent is None or agent.framework != FRAMEWORK:
             continue
         mine.append(agent)
-        tools = made.arg("tools")
-        if tools is not None:
-            agent.hold(tools_of(project, model, *tools, FRAMEWORK))
-            builder.hand_over(agent, made)
+        hold_tools(project, model, agent, made, "tools")
+        builder.hand_over(agent, made)
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
         _confirmations(project, model, agent)
         builder.lead(agent, made)

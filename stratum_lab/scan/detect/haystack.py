@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from stratum_lab.scan.detect.construction import add_crew, constructions, define, mark_runs
+from stratum_lab.scan.detect.construction import add_crew, constructions, define, hold_tools, mark_runs
 from stratum_lab.scan.detect.guard import keyword_guardrails
 from stratum_lab.scan.detect.teams import add_links, agent_of, delegations, is_line
-from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Link, Model, Site
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def groups(project: Project, model: Model) -> None:
         if agent is None:
             continue
         mine.append(agent)
-        tools = made.arg("tools")
-        if tools is not None:
-            agent.hold(tools_of(project, model, *tools, FRAMEWORK))
+        hold_tools(project, model, agent, made, "tools")
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
     crews = []
     pipelines = _pipelines(project, model)

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from stratum_lab.scan.detect.construction import Construction, add_crew, constructions, define, mark_runs, members_of
+from stratum_lab.scan.detect.construction import (
+    Construction,
+    add_crew,
+    constructions,
+    define,
+    hold_tools,
+    mark_runs,
+    members_of,
+)
 from stratum_lab.scan.detect.guard import keyword_guardrails
 from stratum_lab.scan.detect.teams import add_links, agent_of, delegations
-from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Link, Model
 
 if TYPE_CHECKING:
@@ -50,11 +57,7 @@ def groups(project: Project, model: Model) -> None:
         if agent is None or agent.framework != FRAMEWORK:
             continue
         mine[agent] = made
-        tools = made.arg("tools", 0 if made.method else None) or made.arg(
-            "tools_or_functions", 0 if made.method else None
-        )
-        if tools is not None:
-            agent.hold(tools_of(project, model, *tools, FRAMEWORK))
+        hold_tools(project, model, agent, made, "tools", "tools_or_functions", position=0 if made.method else None)
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
     crews = []
     for made in constructions(project, FRAMEWORK, ("AgentWorkflow",)):

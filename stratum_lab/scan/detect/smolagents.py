@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from stratum_lab.scan.detect.construction import Construction, add_crew, constructions, define, mark_runs, members_of
+from stratum_lab.scan.detect.construction import (
+    Construction,
+    add_crew,
+    constructions,
+    define,
+    hold_tools,
+    mark_runs,
+    members_of,
+)
 from stratum_lab.scan.detect.guard import keyword_guardrails
 from stratum_lab.scan.detect.teams import add_links, agent_of, delegations
-from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Link, Model
 
 if TYPE_CHECKING:
@@ -45,9 +52,7 @@ def groups(project: Project, model: Model) -> None:
         if agent is None or agent.framework != FRAMEWORK:
             continue
         mine.append(agent)
-        given = made.arg("tools", 0)
-        if given is not None:
-            agent.hold(tools_of(project, model, *given, FRAMEWORK))
+        hold_tools(project, model, agent, made, "tools", position=0)
         keyword_guardrails(made.call, project, model, FRAMEWORK, [agent])
         managed, unknown = members_of(project, model, made.arg("managed_agents"))
         if managed and not agent.inline:

@@ -159,3 +159,37 @@ def test_workflows_that_hold_each_other_again_and_again_are_worked_out_once() ->
     model = run(project(main="\n".join(lines)), google_adk)
     assert {len(crew.members) for crew in model.crews} == {1}
     assert links(model) == set()
+
+
+def test_a_factory_that_hands_on_its_arguments_is_one_agent_with_the_tools_of_all_its_callers() -> None:
+    model = run(
+        project(
+            main="""
+            import os
+            from google.adk.agents import LlmAgent, SequentialAgent
+            from google.adk.tools import google_search, load_memory
+            from google.adk.tools.mcp_tool import McpToolset
+            from google.adk.tools.mcp_tool.mcp_session_manager import StreamableHTTPConnectionParams
+
+            def save(note: str) -> dict:
+                return {}
+
+            def make(name: str, **kwargs) -> LlmAgent:
+                return LlmAgent(name=name, model="gemini-2.0-flash", **kwargs)
+
+            planner = make("planner", tools=[google_search])
+            writer = make(name="writer", tools=[save])
+            tools = [load_memory]
+            if os.getenv("MCP_URL"):
+                tools.append(McpToolset(connection_params=StreamableHTTPConnectionParams(url=os.environ["MCP_URL"])))
+            root = LlmAgent(name="root", tools=tools, sub_agents=[planner] + [writer])
+            """
+        ),
+        google_adk,
+        mcp,
+    )
+    assert [(agent.symbol, agent.identified, [tool.name for tool in agent.tools]) for agent in model.agents] == [
+        ("make", True, ["google_search", "save"]),
+        ("root", True, ["load_memory", "mcp:18"]),
+    ]
+    assert [(server.remote, server.transport) for server in model.mcp_servers] == [(True, "streamable_http")]
