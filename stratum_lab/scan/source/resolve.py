@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from stratum_lab.scan.source.index import PROPERTIES, Binding, Call, Class, Function, Scope, chain
 from stratum_lab.scan.source.lists import ListReader
 from stratum_lab.scan.source.value import NOTHING, UNKNOWN, Items, Value, ValueKind
+from stratum_lab.scan.source.vocabulary import STAR_EXPORTS
 
 if TYPE_CHECKING:
     from stratum_lab.scan.source.modules import ModuleTable
@@ -121,8 +122,10 @@ class Resolver:
             seen = seen.parent
         for starred in scope.module.star_imports:
             value = self.modules.member(starred, text, scope.module, self)
-            if value.known and value.kind != "external":
+            if value.known and not (value.origin or "").startswith("builtins."):
                 return value
+            if text in STAR_EXPORTS.get(starred, ()) and self.modules.find(starred, scope.module) is None:
+                return Value("external", f"{starred}.{text}")
         return Value("external", f"builtins.{text}") if text in _BUILTINS else NOTHING
 
     def _bound(self, bindings: list[Binding], text: str, scope: Scope, line: int | None) -> Value:

@@ -5,6 +5,8 @@ Only the first component of a dotted name is compared; detectors compare full na
 
 from __future__ import annotations
 
+from typing import Final
+
 FRAMEWORK_ROOTS = frozenset({
     "crewai", "crewai_tools", "langgraph", "langgraph_supervisor", "langgraph_swarm", "langchain", "langchain_core",
     "langchain_community", "langchain_experimental", "langchain_classic", "autogen", "pyautogen", "autogen_agentchat",
@@ -51,6 +53,27 @@ _MADE_ENDINGS = ("Agent", "Crew", "Team", "Executor", "Workflow", "GroupChat", "
 def is_made_name(name: str) -> bool:
     """Whether an imported name may make an agent or crew although a module of the repository hands it on."""
     return name.endswith(_MADE_ENDINGS)
+
+
+STAR_EXPORTS: Final[dict[str, frozenset[str]]] = {
+    "crewai": frozenset({"Agent", "Crew", "Task", "Process", "LLM", "BaseLLM", "Flow", "Knowledge", "Memory"}),
+    "crewai.project": frozenset({
+        "CrewBase", "agent", "crew", "task", "tool", "llm", "callback", "cache_handler", "output_json",
+        "output_pydantic", "before_kickoff", "after_kickoff",
+    }),
+    "crewai.flow": frozenset({"Flow", "start", "listen", "router", "or_", "and_", "persist"}),
+    "crewai.flow.flow": frozenset({"Flow", "start", "listen", "router", "or_", "and_"}),
+    "crewai_tools": frozenset({
+        "SerperDevTool", "ScrapeWebsiteTool", "WebsiteSearchTool", "FileReadTool", "FileWriterTool",
+        "DirectoryReadTool", "DirectorySearchTool", "PDFSearchTool", "TXTSearchTool", "CSVSearchTool", "JSONSearchTool",
+        "DOCXSearchTool", "MDXSearchTool", "RagTool", "CodeInterpreterTool", "CodeDocsSearchTool", "GithubSearchTool", "EXASearchTool",
+        "YoutubeVideoSearchTool", "YoutubeChannelSearchTool", "PGSearchTool", "NL2SQLTool", "MCPServerAdapter",
+    }),
+    "langgraph.graph": frozenset({"StateGraph", "MessageGraph", "MessagesState", "START", "END", "add_messages"}),
+    "agents": frozenset({"Agent", "Runner", "function_tool", "handoff", "trace", "WebSearchTool", "FileSearchTool"}),
+    "autogen": frozenset({"AssistantAgent", "UserProxyAgent", "ConversableAgent", "GroupChat", "GroupChatManager"}),
+}  # fmt: skip
+"""What `from x import *` is known to bring of a framework: the names detectors look for."""
 
 
 def is_framework_root(root: str) -> bool:

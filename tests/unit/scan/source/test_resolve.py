@@ -277,3 +277,14 @@ def test_a_script_inside_a_package_sees_the_modules_beside_it() -> None:
 def test_the_variable_of_a_later_comprehension_hides_no_import() -> None:
     p = project(main="from x import tool\ndef f(ts):\n    probe(tool)\n    return {tool.name for tool in ts}")
     assert argument(p).origin == "x.tool"
+
+
+def test_a_star_import_brings_what_its_framework_is_known_to_export_and_nothing_else() -> None:
+    assert argument(project(main="from crewai import *\nprobe(Agent)")).origin == "crewai.Agent"
+    assert argument(project(main="from crewai import *\nprobe(Something)")).origin is None
+    assert argument(project(main="from unknown import *\nprobe(Agent)")).origin is None
+
+
+def test_a_star_import_of_a_module_of_the_repository_brings_its_imports() -> None:
+    p = project({"shared.py": "from crewai import Agent", "main.py": "from shared import *\nprobe(Agent)"})
+    assert argument(p).origin == "crewai.Agent"
