@@ -24,8 +24,11 @@ JsonFlag = Annotated[
     typer.Option("--json", envvar="STRATUM_JSON", help="Print one JSON document on stdout instead of text."),
 ]
 
+PIPE_WIDTH = 240
+"""Columns of what goes into a pipe or a file: tables are read whole there, and nobody's window is that narrow."""
+
 stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False)
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
 
 
 def settings(**overrides: Any) -> Settings:

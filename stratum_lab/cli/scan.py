@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stdout
 from stratum_lab.errors import EXIT_PROBLEMS, UsageError
@@ -29,9 +27,6 @@ from stratum_lab.scan.source.limits import Limits
 from stratum_lab.scan.structure import PACKAGE
 from stratum_lab.scan.view import ScanView
 from stratum_lab.settings import Settings
-
-PIPE_WIDTH = 400
-"""Columns of a report that goes into a pipe or a file, so that lines stay whole."""
 
 scan_app = typer.Typer(add_completion=False)
 
@@ -110,8 +105,7 @@ def scan(
         emit_json(sarif_log(view or ScanView(), version(PACKAGE)))
     else:
         shown = report(done.name, attempted.ping, view, done.previous, reason=attempted.reason or "", full=full)
-        out = stdout if sys.stdout.isatty() else Console(highlight=False, width=PIPE_WIDTH)
-        out.print(shown)
+        stdout.print(shown)
     if attempted.ping.scan_status == "failed":
         last = attempted.detail.strip().rpartition("\n")[2]
         note = f" ({clean(last)})" if last else ""

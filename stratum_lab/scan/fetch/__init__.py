@@ -57,7 +57,7 @@ def fetch(source: str, scratch: Path, limits: Limits = DEFAULT, stop: threading.
         PrerequisiteError: Git is not installed.
     """
     text = source.strip()
-    watch = Watch(scratch, limits.timeout_seconds, limits.clone_bytes, stop)
+    watch = Watch(scratch.absolute(), limits.timeout_seconds, limits.clone_bytes, stop)
     try:
         address = canonical_source(text)
     except ValueError as exc:
