@@ -66,8 +66,8 @@ STAR_EXPORTS: Final[dict[str, frozenset[str]]] = {
     "crewai_tools": frozenset({
         "SerperDevTool", "ScrapeWebsiteTool", "WebsiteSearchTool", "FileReadTool", "FileWriterTool",
         "DirectoryReadTool", "DirectorySearchTool", "PDFSearchTool", "TXTSearchTool", "CSVSearchTool", "JSONSearchTool",
-        "DOCXSearchTool", "MDXSearchTool", "RagTool", "CodeInterpreterTool", "CodeDocsSearchTool", "GithubSearchTool", "EXASearchTool",
-        "YoutubeVideoSearchTool", "YoutubeChannelSearchTool", "PGSearchTool", "NL2SQLTool", "MCPServerAdapter",
+        "DOCXSearchTool", "MDXSearchTool", "RagTool", "CodeInterpreterTool", "CodeDocsSearchTool", "GithubSearchTool",
+        "EXASearchTool", "YoutubeVideoSearchTool", "YoutubeChannelSearchTool", "PGSearchTool", "NL2SQLTool", "MCPServerAdapter",
     }),
     "langgraph.graph": frozenset({"StateGraph", "MessageGraph", "MessagesState", "START", "END", "add_messages"}),
     "agents": frozenset({"Agent", "Runner", "function_tool", "handoff", "trace", "WebSearchTool", "FileSearchTool"}),
