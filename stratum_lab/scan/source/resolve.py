@@ -351,8 +351,22 @@ class Resolver:
             self._nodes.append(node)
         return found
 
+    def _super(self, scope: Scope) -> Value:
+        """What `super()` stands for in a method: an instance of the next class of the repository above its own."""
+        function = scope.function
+        while function is not None and function.cls is None:
+            function = function.scope.parent.function if function.scope.parent is not None else None
+        if function is None or function.cls is None:
+            return NOTHING
+        above = self.lineage(function.cls)[1:2]
+        if above and isinstance(above[0], Class):
+            return Value("instance", above[0].dotted, cls=above[0])
+        return Value("external", "builtins.super")
+
     def _call(self, expr: ast.Call, scope: Scope) -> Value:
         callee = self.resolve(expr.func, scope)
+        if callee.origin == "builtins.super" and not expr.args:
+            return self._super(scope)
         call = self.call_of(expr, scope)
         if callee.kind == "class" and callee.cls is not None:
             return Value("instance", callee.origin, expr, scope, cls=callee.cls, call=call, calls=(call,))
@@ -660,7 +674,7 @@ class Resolver:
         if known is None:
             self._callers[function] = known = []  # a call that asks for its own callers finds none
             makes = function.name == "__init__" and function.cls is not None
-            names = [*self._made_by().get(function, ()), "cls"] if makes else [function.name]
+            names = [*self._made_by().get(function, ()), "cls", "__init__"] if makes else [function.name]
             for call in (c for name in names for c in self._by_name.get(name, ())):
                 value = self.resolve(call.node.func, call.scope)
                 made = value.cls is not None and value.kind == "class" and makes

@@ -114,3 +114,25 @@ def test_a_pipe_of_agents_feeds_from_left_to_right() -> None:
 def test_langgraphs_prebuilt_factory_of_the_same_name_is_not_langchains() -> None:
     tree = project(main="from langgraph.prebuilt import create_react_agent\nagent = create_react_agent('m', [])\n")
     assert run(tree, langchain).agents == []
+
+
+def test_what_a_subclass_hands_to_its_base_is_what_the_base_makes_its_agent_of() -> None:
+    model = run(
+        project(
+            main="""
+            from langchain.agents import AgentExecutor, create_tool_calling_agent
+            from langchain_core.tools import tool
+            class Base:
+                def __init__(self, tools, prompt):
+                    self.agent = create_tool_calling_agent(None, tools, prompt)
+                    self.executor = AgentExecutor(agent=self.agent, tools=tools)
+            @tool
+            def sell(x: str) -> str: ...
+            class Sales(Base):
+                def __init__(self):
+                    super().__init__([sell], None)
+            """
+        ),
+        langchain,
+    )
+    assert {name: tools for name, (_, tools) in agents(model).items()} == {"executor": ["sell"]}
