@@ -16,7 +16,6 @@ from stratum_lab.scan.source.loader import is_excluded, is_mcp_name
 if TYPE_CHECKING:
     from stratum_lab.scan.source.index import Call
     from stratum_lab.scan.source.project import Project
-    from stratum_lab.scan.source.value import Value
 
 
 def agents(project: Project, model: Model) -> None:
@@ -33,13 +32,6 @@ def agents(project: Project, model: Model) -> None:
     for call in calls:
         if call.site not in inner:
             tools_mcp.servers_of_call(project, model, call)
-
-
-def mcp_server_of(project: Project, model: Model, value: Value) -> McpServer | None:
-    """The server that a value stands for: a parameters object, an adapter or a client of one; None when unknown."""
-    if value.call is None or value.origin is None or not tools_mcp.is_mcp(value.origin):
-        return None
-    return next(iter(tools_mcp.servers_of_call(project, model, value.call)), None)
 
 
 def _mcp_calls(project: Project) -> Iterator[Call]:

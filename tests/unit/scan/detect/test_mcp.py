@@ -116,20 +116,6 @@ def test_an_address_from_the_environment_is_a_remote_server() -> None:
     assert _only(run(project(main=source), mcp)).remote
 
 
-def test_a_server_of_a_value_is_found_and_other_values_have_none() -> None:
-    source = """
-        from agents.mcp import MCPServerStdio
-        server = MCPServerStdio(name="files", params={"command": "npx", "args": ["x"]})
-        other = print("x")
-        """
-    p = project(main=source)
-    model = Model()
-    scope = p.modules[0].scope
-    found = mcp.mcp_server_of(p, model, p.resolver.name("server", scope))
-    assert found is not None and found.name == "files"
-    assert mcp.mcp_server_of(p, model, p.resolver.name("other", scope)) is None
-
-
 @pytest.mark.parametrize("data", [None, [], "x", {"mcpServers": []}, {"mcpServers": {"a": None}}, {"servers": 3}])
 def test_a_configuration_of_another_shape_gives_nothing(data: object) -> None:
     assert run(Project([], json=[JsonFile("mcp.json", data)]), mcp).mcp_servers == []
