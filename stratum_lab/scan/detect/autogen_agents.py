@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal
 
-from stratum_lab.scan.detect.construction import Construction, constructions, define, short
+from stratum_lab.scan.detect.construction import Construction, constructions, define
 from stratum_lab.scan.detect.guard import add_guardrail, is_limit, is_schema, keyword_guardrails
 from stratum_lab.scan.detect.reach import class_reaches_model
 from stratum_lab.scan.detect.teams import agent_of
@@ -216,6 +216,3 @@ def executor_place(value: Value) -> Place | None:
     if value.kind != "instance" or not parts or origin.partition(".")[0] not in (*ROOTS, "autogen_core"):
         return None
     return "docker" if parts[-1].startswith(_SANDBOXED) else "local"
-
-
-__all__ = ["AGENTS", "FRAMEWORK", "MANAGER", "ROOTS", "define_agents", "definitions", "equip", "short"]

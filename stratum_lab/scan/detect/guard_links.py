@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stratum_lab.scan.detect import reach
 from stratum_lab.scan.model import Agent, Model, Tool
-from stratum_lab.scan.source.index import Binding, Call, Function, Module, chain, walk_scope
+from stratum_lab.scan.source.index import Binding, Call, Function, Module, chain
 
 if TYPE_CHECKING:
     from stratum_lab.scan.source.index import Scope
@@ -183,13 +183,3 @@ def _bound(name: ast.Name, scope: Scope) -> Iterator[tuple[Binding, Scope]]:
     before = [b for b in kept if where is not scope or b.line <= name.lineno]
     for binding in reversed(before or kept):
         yield binding, where
-
-
-def mentions(function: Function) -> Iterator[ast.AST]:
-    """Every syntax node of a function, nested functions included."""
-    for node in walk_scope(function):
-        yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            body = [node.body] if isinstance(node, ast.Lambda) else node.body
-            for statement in body:
-                yield from ast.walk(statement)

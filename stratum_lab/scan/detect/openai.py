@@ -57,16 +57,16 @@ def _claimed(project: Project, model: Model) -> frozenset[Function]:
 def _tool_calls(project: Project) -> Iterator[Call]:
     """Calls of a model API that give it tools."""
     for module in project.modules:
-        if module.excluded or module.light or not (module.roots & SDK_ROOTS.keys() or _wrapped_client(project, module)):
+        if module.excluded or module.light or not (module.roots & SDK_ROOTS.keys() or _wrapped_client(module)):
             continue
         for call in module.calls:
             if is_model_call(project, call) and _given(project, call):
                 yield call
 
 
-def _wrapped_client(project: Project, module: Module) -> bool:
+def _wrapped_client(module: Module) -> bool:
     """A file that imports no SDK may still get its client from a file of the repository that does."""
-    return any(call.node.func and written_call(chain(call.node.func)) is not None for call in module.calls)
+    return any(written_call(chain(call.node.func)) is not None for call in module.calls)
 
 
 def is_model_call(project: Project, call: Call) -> bool:
