@@ -28,6 +28,7 @@ from producers.scan_worker_results import (
 )
 from producers.scan_worker_scratch import Scratch
 from stratum_lab.contract.events import Ping, ScanJob, ScanStatus, StructuralGraph
+from stratum_lab.contract.events.scan import State
 from stratum_lab.contract.topics import DEAD_LETTERS, SCAN_IDENTITIES, SCAN_PINGS, SCAN_STATUS
 from stratum_lab.errors import StratumError, Transient
 from stratum_lab.kafka.consumer import Partition
@@ -226,7 +227,7 @@ class Attempts:
         started = time.monotonic()
         if state is not None and state.state == "cancelled" and state.began and state.status is None:
             # The worker that was to stop it died: what began still gets its ping.
-            return self.failure(job, started, previous, "cancelled")
+            return self._cancelled(job, started, previous)
         reason = self._skip(job, state)
         if reason is not None:
             return Skipped(reason)
@@ -237,7 +238,7 @@ class Attempts:
             limits = limits_of(job, self._settings)
             found = self._scanner(Request(job, limits, previous, started, folder, task.control.stop))
         if task.control.stop.is_set():
-            return self.failure(job, started, previous, "cancelled") if task.control.cancelled else None
+            return self._cancelled(job, started, previous) if task.control.cancelled else None
         return self._done(job, found, started, previous)
 
     def _skip(self, job: ScanJob, state: AttemptState | None) -> str | None:
@@ -272,17 +273,27 @@ class Attempts:
         )
         return self._encode(SCAN_STATUS, job.repo_id, message)
 
-    def failure(self, job: ScanJob, started: float, previous: PreviousPing | None, reason: str) -> Done:
+    def _cancelled(self, job: ScanJob, started: float, previous: PreviousPing | None) -> Done:
+        """What began gets its ping; the job stays cancelled, for the reason that was given."""
+        with self._follower.changed:
+            state = self._follower.states.attempt(job.job_id, job.attempt)
+        reason = state.reason if state is not None else None
+        return self.failure(job, started, previous, reason or "cancelled", state="cancelled")
+
+    def failure(
+        self, job: ScanJob, started: float, previous: PreviousPing | None, reason: str, state: State = "done"
+    ) -> Done:
         """What is published for an attempt that has no ping of its own.
 
         Args:
             job: The job.
             started: Begin of the attempt, by the monotonic clock.
             previous: The scan a rescan is compared with.
-            reason: Why; `cancelled` leaves the job in that state.
+            reason: Why.
+            state: State of the job afterwards.
         """
         ping = failed_ping(job, time.monotonic() - started, previous)
-        status = status_of(job, ping, None, reason, self._worker)
+        status = status_of(job, ping, None, reason, self._worker, state)
         publication = Publication(
             (self._encode(SCAN_PINGS, ping.repo_hash or job.scan_id, ping),),
             (self._encode(SCAN_STATUS, job.repo_id, status),),

@@ -21,6 +21,7 @@ from stratum_lab.contract.events import (
     StructuralGraph,
 )
 from stratum_lab.contract.events.dead_letter import MAX_BODY
+from stratum_lab.contract.events.scan import State
 from stratum_lab.contract.topics import DEAD_LETTERS, MAX_MESSAGE_BYTES, SCAN_GRAPHS
 from stratum_lab.errors import DecodeError
 from stratum_lab.kafka.consumer import RawMessage
@@ -55,15 +56,18 @@ def failed_ping(job: ScanJob, seconds: float, previous: PreviousPing | None) -> 
     return complete(None, facts, previous)
 
 
-def status_of(job: ScanJob, ping: Ping, view: ScanView | None, reason: str | None, worker: str) -> ScanStatus:
+def status_of(
+    job: ScanJob, ping: Ping, view: ScanView | None, reason: str | None, worker: str, state: State = "done"
+) -> ScanStatus:
     """The last status of an attempt: its batch record.
 
     Args:
         job: The job.
         ping: Its ping; repo_hash and score are copied from it, never computed again.
         view: What the scan saw, when there is something.
-        reason: Why it failed; `cancelled` leaves the job in that state.
+        reason: Why it failed.
         worker: Name of the worker.
+        state: State of the job.
     """
     return ScanStatus(
         job_id=job.job_id,
@@ -71,7 +75,7 @@ def status_of(job: ScanJob, ping: Ping, view: ScanView | None, reason: str | Non
         scan_id=job.scan_id,
         repo_id=job.repo_id,
         repo_hash=ping.repo_hash,
-        state="cancelled" if reason == "cancelled" else "done",
+        state=state,
         status=ping.scan_status,
         reason=reason,
         risk_score=ping.risk_score,

@@ -25,7 +25,9 @@ from tests.support.trial import soak
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-REPOSITORIES = Path(__file__).parents[1] / "fixtures" / "scan"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+RULES = int(soak(16, 1000))
+"""Of the repositories that show single rules, so many are among the sources."""
 PACKAGES = (
     "pypi:llama-index-packs-multi-document-agents==0.4.1",
     "pypi:haystack-experimental==0.19.0.post1",
@@ -132,7 +134,8 @@ def odd_sources(parent: Path) -> dict[str, str]:
 def test_every_job_becomes_exactly_one_ping_in_the_warehouse_with_the_status_expected(
     kafka_settings: Settings, tmp_path: Path
 ) -> None:
-    folders = sorted(p for p in REPOSITORIES.iterdir() if p.is_dir() and not p.name.startswith(("_", ".")))
+    folders = sorted(p for p in (FIXTURES / "scan").iterdir() if p.is_dir() and not p.name.startswith(("_", ".")))
+    folders += sorted((FIXTURES / "rules").glob("*/*"))[:RULES]
     expected = {str(f): scan_status(measured(scan_tree(f))) for f in folders} | odd_sources(tmp_path / "sources")
     stratum = Script(kafka_settings)
     listing = "".join(f"{source}\n" for source in (*expected, *PACKAGES))

@@ -169,7 +169,21 @@ def test_a_running_attempt_that_is_cancelled_ends_with_a_failed_ping(settings: S
     (ping,) = pings(settings)
     assert (ping.scan_id, ping.scan_status) == (one.scan_id, "failed")
     (state,) = states_of(settings)
-    assert (state.state, state.status) == ("cancelled", "failed")
+    assert (state.state, state.status, state.reason) == ("cancelled", "failed", "not wanted")
+
+
+def test_an_attempt_cancelled_while_its_worker_was_dead_still_gets_its_ping(settings: Settings) -> None:
+    one = job()
+    submit_jobs(settings, [one])
+    with Producer(settings) as producer:
+        producer.send(SCAN_STATUS, one.repo_id, status(one, "running", worker="died"))
+    cancel(settings, list(states_of(settings)), "not wanted")
+    recorder = Recorder()
+    with worker(settings, recorder):
+        wait_for(lambda: bool(pings(settings)), "the ping is there", 30)
+        wait_committed(settings)
+    assert recorder.asked == []
+    assert [(p.scan_id, p.scan_status) for p in pings(settings)] == [(one.scan_id, "failed")]
 
 
 def test_a_second_scan_of_a_repository_is_compared_with_the_first_and_waits_for_it(settings: Settings) -> None:
