@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from stratum_lab.contract.ids import canonical_source, repo_id
 from stratum_lab.errors import UsageError
 from stratum_lab.observe.logs import clean
+from stratum_lab.scan.fetch.archive import ENDINGS
 
 Kind = Literal["git", "folder", "archive", "pypi"]
 
@@ -25,12 +26,11 @@ FORMS = (
     "git@HOST:OWNER/NAME[@COMMIT]",
     "file:///PATH/TO/REPOSITORY[@COMMIT]",
     "a local folder",
-    "a local archive (.zip, .tar, .tar.*, .tgz, .tbz2, .txz)",
+    f"a local archive ({', '.join(ENDINGS)})",
     "pypi:NAME==VERSION",
 )
 """Every form a source may have."""
 
-ARCHIVE = re.compile(r"\.(zip|tar|tar\.[a-z0-9]+|tgz|tbz2|txz)$", re.IGNORECASE)
 MAX_SOURCE = 2000
 SHOWN_PROBLEMS = 20
 
@@ -167,7 +167,7 @@ def _local(text: str) -> Source:
     kind: Kind
     if path.is_dir():
         kind = "folder"
-    elif path.is_file() and ARCHIVE.search(path.name):
+    elif path.is_file() and path.name.lower().endswith(ENDINGS):
         kind = "archive"
     else:
         raise UsageError(f"source {text!r} is neither a folder nor an archive", remedy=_forms())

@@ -101,6 +101,12 @@ def test_a_list_may_hold_scores_addresses_and_json_lines() -> None:
     ]
 
 
+def test_a_file_that_no_worker_can_unpack_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.zst").write_bytes(b"")
+    with pytest.raises(UsageError, match="neither a folder nor an archive"):
+        parse_source(str(tmp_path / "a.tar.zst"))
+
+
 def test_every_bad_line_of_a_list_is_named() -> None:
     lines = ["https://example.org/o/a", "nonsense", "x\thttps://example.org/o/b", '{"url": "x"}', "nan\tpypi:a==1", "{"]
     with pytest.raises(UsageError) as caught:
