@@ -17,6 +17,7 @@ import yaml
 
 from stratum_lab.scan.model import Site, Skipped
 from stratum_lab.scan.result import FileFacts
+from stratum_lab.scan.source.bare import strip
 from stratum_lab.scan.source.index import Module, index, lighten
 from stratum_lab.scan.source.limits import DEFAULT, Limits
 from stratum_lab.scan.source.parse import Newer, ParseFailure, parse_python
@@ -28,6 +29,8 @@ FULL_BYTES: Final = 1_200_000
 """Bytes of Python source that are indexed in full whatever they import."""
 FRAMEWORK_BYTES: Final = 2_400_000
 """Bytes of source importing a framework that are indexed in full; beyond, the light form."""
+LIGHT_BYTES: Final = 24_000_000
+"""Bytes of source that are kept in the light form; of what is beyond, only files with facts are."""
 TEXT_BYTES: Final = 262_144
 """Largest dependency, env or ignore file that is kept as text."""
 _EXCLUDED_PARTS = frozenset({"test", "tests", "vendor", "_vendor", "third_party"})
@@ -74,16 +77,23 @@ class Loader:
     Args:
         full_bytes: Source kept in full whatever it imports.
         framework_bytes: Further source kept in full when it imports a framework.
+        light_bytes: Further source kept in the light form whether or not it holds facts.
         limits: Depth of nesting a Python file may have.
     """
 
     def __init__(
-        self, *, full_bytes: int = FULL_BYTES, framework_bytes: int = FRAMEWORK_BYTES, limits: Limits = DEFAULT
+        self,
+        *,
+        full_bytes: int = FULL_BYTES,
+        framework_bytes: int = FRAMEWORK_BYTES,
+        light_bytes: int = LIGHT_BYTES,
+        limits: Limits = DEFAULT,
     ) -> None:
         self.facts = FileFacts()
         self._limits = limits
         self._room = full_bytes
         self._framework_room = framework_bytes
+        self._light_room = light_bytes
         self._modules: list[Module] = []
         self._yaml: list[YamlFile] = []
         self._json: list[JsonFile] = []
@@ -133,8 +143,11 @@ class Loader:
                 self._room -= len(data)
             elif module.frameworks and self._framework_room >= len(data):
                 self._framework_room -= len(data)
-            else:
+            elif self._light_room >= len(data):
+                self._light_room -= len(data)
                 lighten(module)
+            else:
+                strip(lighten(module))
         self._modules.append(module)
 
     def _add_yaml(self, path: str, data: bytes, named: bool) -> None:
