@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BUILDERS: Final = ("langgraph.**.StateGraph", "langgraph.**.MessageGraph", "langgraph.**.Graph")
 _METHODS: Final = ("add_node", "add_edge", "add_conditional_edges", "add_sequence", "set_entry_point", "compile",
                    "set_finish_point", "set_conditional_entry_point")  # fmt: skip
+_MAX_CALLERS: Final = 50
 
 
 @dataclass(eq=False, slots=True)
@@ -106,7 +107,23 @@ class GraphReader:
             if last in ("partial", "RunnableLambda", "RunnableCallable", "wraps", "RunnableGenerator"):
                 given = [*value.call.node.args[:1], *(a for n in ("func", "afunc") if (a := value.call.arg(n)))]
                 return [f for a in given for f in self.functions_of(a, value.call.scope)]
-        return []
+        return self._passed_in(expr, scope) if isinstance(expr, ast.Subscript) else []
+
+    def _passed_in(self, expr: ast.Subscript, scope: Scope) -> list[Function]:
+        """`nodes[name]` of two parameters: what each caller has in its dictionary under the name it passes."""
+        function = scope.code
+        if not isinstance(function, Function) or not isinstance(expr.value, ast.Name):
+            return []
+        callers = self.resolver.callers(function) if expr.value.id in function.parameters else ()
+        found: list[Function] = []
+        for call in callers if len(callers) <= _MAX_CALLERS else ():
+            table = self.resolver.argument(call, function, expr.value.id)
+            named = self.resolver.argument(call, function, expr.slice.id) if isinstance(expr.slice, ast.Name) else None
+            key = self.naming.name(named, call.scope) if named is not None else self.naming.name(expr.slice, scope)
+            for (key_node, key_scope), value in self.naming.pairs(table, call.scope) if table is not None else ():
+                if key is not None and self.naming.name(key_node, key_scope) == key:
+                    found += self.functions_of(*value)
+        return list(dict.fromkeys(found))
 
     def _makers(self) -> Iterator[Call]:
         for call, _ in self.project.calls_to(*BUILDERS):
@@ -161,7 +178,10 @@ class GraphReader:
             action = self.naming.actual(given, call.scope, env)
             site = _place(call) if action[0] is given else _site(*action)
             name = self.naming.name(first, call.scope, env) if second is not None else None
-            yield Node(name or self._own_name(*action), site, action, destinations)
+            own = name or self._own_name(*action)
+            if own is None and second is not None:
+                own = self.naming.placeholder(first, call.scope)
+            yield Node(own or f"{site.file}:{site.line}", site, action, destinations)
 
     def _sequence(self, graph: Graph, call: Call) -> list[str]:
         given = call.arg("nodes", 0)
@@ -171,13 +191,13 @@ class GraphReader:
             if action is None:
                 continue
             name = self.naming.name(*row[(0,)]) if (0,) in row else None
-            name = name or self._own_name(*action)
+            name = name or self._own_name(*action) or f"{action[1].module.path}:{action[0].lineno}"
             graph.nodes.setdefault(name, Node(name, _site(*action), action))
             names.append(name)
         return names
 
-    def _own_name(self, expr: ast.expr, scope: Scope) -> str:
-        """The name a callable brings along: a function's, an object's `name=`, else where it stands."""
+    def _own_name(self, expr: ast.expr, scope: Scope) -> str | None:
+        """The name a callable brings along: a function's, an object's `name=`, its class's or variable's."""
         value = self.resolver.resolve(expr, scope)
         if value.function is not None:
             return value.function.name
@@ -192,7 +212,7 @@ class GraphReader:
             return value.origin.rpartition(".")[2]
         if value.cls is not None:
             return value.cls.name
-        return chain(expr).rpartition(".")[2] or f"{scope.module.path}:{expr.lineno}"
+        return chain(expr).rpartition(".")[2] or None
 
     def _targets(self, path: ast.expr | None, path_map: ast.expr | None, scope: Scope, env: Env) -> list[str]:
         if path_map is not None:

@@ -204,7 +204,14 @@ class NodeNames:
             return ["__end__" if value.origin.endswith("END") else "__start__"]
         if value.kind == "list" and value.node is not None and value.node is not expr and value.scope is not None:
             return self.names(value.node, value.scope, env, deeper)
-        return []
+        return [placeholder] if (placeholder := self.placeholder(expr, scope)) else []
+
+    def placeholder(self, expr: ast.expr, scope: Scope) -> str | None:
+        """How a node is called whose name is a parameter: `{name}`."""
+        function = scope.code
+        if isinstance(expr, ast.Name) and isinstance(function, Function) and expr.id in function.parameters:
+            return f"{{{expr.id}}}"
+        return None
 
     def _assigned(self, expr: ast.Name, scope: Scope, env: Env, depth: int) -> list[str] | None:
         """What a local name may be: each of its assignments, or each round of its loop; None when neither."""

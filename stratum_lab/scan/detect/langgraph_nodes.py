@@ -22,6 +22,7 @@ _FACTORIES: Final = frozenset({
     "create_react_agent", "create_agent", "create_supervisor", "create_swarm", "create_deep_agent", "AgentExecutor",
     "create_tool_calling_agent", "create_openai_tools_agent", "create_openai_functions_agent", "initialize_agent",
 })  # fmt: skip
+_ASK_NOTHING: Final = (".ToolNode", ".ValidationNode")
 _RENAMED: Final = ("langgraph", "langchain")
 """Frameworks whose agents run as the node: the node's name is theirs when they have none."""
 
@@ -168,7 +169,7 @@ class Assembler:
         expr, scope = place.node.action
         origin = value.origin or ""
         runners = self._tool_nodes(value) or self._tool_nodes_in(expr, scope)
-        if runners or self._typed_tool_node(expr, scope):
+        if runners or self._typed_tool_node(expr, scope) or self._asks_nothing(value):
             for runner in runners:
                 place.tools += tools_of(self.project, self.model, runner.arg("tools", 0), runner.scope, FRAMEWORK)
             self._be_step(place)
@@ -194,6 +195,13 @@ class Assembler:
     def _tool_nodes(self, value: Value) -> list[Call]:
         """The `ToolNode` calls behind a value."""
         return [call for call in value.calls if (self.project.callee(call).origin or "").endswith(".ToolNode")]
+
+    def _asks_nothing(self, value: Value) -> bool:
+        """Whether a value is one of LangGraph's nodes that run or check tool calls, or of a class deriving from one."""
+        origins = [value.origin or ""] if value.cls is None else self.project.resolver.bases(value.cls)
+        return value.kind == "instance" and any(
+            origin.startswith("langgraph.") and origin.endswith(_ASK_NOTHING) for origin in origins
+        )
 
     def _tool_nodes_in(self, expr: ast.expr, scope: Scope) -> list[Call]:
         """The tool nodes of a collection of which one is taken under a name that is not known."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FRAMEWORK: Final = "llama_index"
 _CLASSES: Final = (
     "FunctionAgent", "ReActAgent", "CodeActAgent", "OpenAIAgent", "FunctionCallingAgent", "FunctionCallingAgentWorker",
-    "ReActAgentWorker", "OpenAIAgentWorker", "OpenAIAssistantAgent", "ReActChatAgent",
+    "ReActAgentWorker", "MultimodalReActAgentWorker", "OpenAIAgentWorker", "OpenAIAssistantAgent", "ReActChatAgent",
 )  # fmt: skip
 _METHODS: Final = ("from_tools", "from_llm", "from_defaults", "from_new", "from_existing")
 _HOSTED: Final = "OpenAIAssistantAgent"

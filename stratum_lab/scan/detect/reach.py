@@ -41,6 +41,8 @@ _LANGCHAIN_MODELS: Final = frozenset({
     "BaseLanguageModel", "BaseLLM", "LLM", "SimpleChatModel", "QianfanChatEndpoint", "init_chat_model", "MistralAI",
     "FakeListChatModel", "GenericFakeChatModel", "LanguageModelLike", "VLLM", "VLLMOpenAI", "Xinference",
 })  # fmt: skip
+_RUNNING_TYPES: Final = frozenset({"CompiledStateGraph", "CompiledGraph", "Pregel", "RemoteGraph", "AgentExecutor"})
+"""Annotations of what a function is given: a compiled graph or an executor is an agent, whichever it will be."""
 _CHAT_CLASS = re.compile(r"^(Azure|AI21|Jina|Quantized)?Chat[A-Z0-9]\w*$|^\w+Chat(Model|Completion)?$")
 _NO_MODEL = re.compile(
     r"^Chat(Prompt|Message|Generation|Result|Loader|Session|History|Request|Response|Completion(Message|Chunk)|Interface)"
@@ -122,7 +124,7 @@ def is_model(origin: str) -> bool:
     root, _, rest = origin.partition(".")
     parts = rest.split(".")
     if root.startswith("langchain") or root == "langgraph":
-        return any(_is_model_name(part) for part in parts)
+        return any(_is_model_name(part) for part in parts) or parts[-1] in _RUNNING_TYPES
     if root == "llama_index":
         return len(parts) > 2 and "llms" in parts[:-1] and parts[-1][:1].isupper()
     if root in ("autogen_ext", "autogen_core"):
@@ -219,7 +221,9 @@ class _Seeker:
     def _holds(self, expr: ast.expr, scope: Scope, depth: int) -> bool:
         if isinstance(expr, ast.BinOp):
             return isinstance(expr.op, ast.BitOr) and (
-                self.holds(expr.left, scope, depth) or self.holds(expr.right, scope, depth)
+                self.holds(expr.left, scope, depth)
+                or self.holds(expr.right, scope, depth)
+                or self._prompts(expr, scope)
             )
         if isinstance(expr, ast.Await | ast.NamedExpr | ast.Starred):
             return self.holds(expr.value, scope, depth)
@@ -239,6 +243,19 @@ class _Seeker:
         if value.kind == "instance" and value.cls is None and value.call is not None and value.origin is not None:
             return self._built_around(value.call, value.origin, depth)
         return self._underlying(expr, scope, value, depth)
+
+    def _prompts(self, piped: ast.BinOp, scope: Scope) -> bool:
+        """Whether a prompt goes into something unknown, or an output parser reads it: that can only be a model."""
+        left = piped.left.right if isinstance(piped.left, ast.BinOp) else piped.left
+        for side, unknown, ending in (
+            (left, piped.right, "PromptTemplate"),
+            (piped.right, left, "OutputParser"),
+        ):
+            value = self.resolver.resolve(side, scope)
+            origins = self.resolver.bases(value.cls) if value.cls is not None else [value.origin or ""]
+            if any(o.startswith("langchain") and any(p.endswith(ending) for p in o.split(".")) for o in origins):
+                return not self.resolver.resolve(unknown, scope).known
+        return False
 
     def _in_chain(self, value: Value) -> bool:
         return value.function is not None and self.reaches(value.function)

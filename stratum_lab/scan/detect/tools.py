@@ -282,21 +282,23 @@ class _Reader:
         for argument in _FUNCTION_ARGUMENTS:
             given = call.arg(argument, None)
             if given is not None and not (isinstance(given, ast.Constant) and given.value is None):
-                yield self._renamed(self.resolver.resolve(given, call.scope), name, call)
+                yield from self._renamed(self.resolver.resolve(given, call.scope), name, call)
                 return
         for position in call.node.args[:2]:
             inner = self.resolver.resolve(position, call.scope)
             if inner.kind in ("function", "external", "instance", "class"):
-                yield self._renamed(inner, name, call)
+                yield from self._renamed(inner, name, call)
                 return
         third = call.arg(None, 1)
         if name is not None or third is not None:
             yield self._made(value, call, name or last_of(value.origin or ""))
 
-    def _renamed(self, inner: Value, name: str | None, call: Call) -> Tool:
+    def _renamed(self, inner: Value, name: str | None, call: Call) -> Iterator[Tool]:
+        """A wrapped function under the wrapper's name; a function that is not known counts only under a name."""
         agent = self.model.agent_of(inner)
         if agent is not None:
-            return self.agent_tool(agent, inner)
+            yield self.agent_tool(agent, inner)
+            return
         if inner.function is not None:
             tool = tool_of_function(self.project, inner.function)
             if inner.function.name.startswith("<lambda") and name:
@@ -309,11 +311,14 @@ class _Reader:
                         call=inner.receiver.call)  # fmt: skip
         else:
             made = next(iter(self.element(inner)), None)
-            identity = name or last_of(inner.origin or "") or f"{call.module.path}:{call.node.lineno}"
+            known = inner.origin or ""
+            identity = name or ("" if known.startswith("builtins.") else last_of(known))
+            if made is None and not identity:
+                return
             unknown = Confidence.PROBABLE
             tool = made or Tool(identity, "", "function", call.site, call=call, confidence=unknown)
         tool.name = spaced(name or tool.name or tool.identity.rpartition(".")[2])
-        return tool
+        yield tool
 
     def _toolkit(self, receiver: Value, call: Call | None) -> Iterator[Tool]:
         """A toolkit that gives its tools; restricted when a literal selects operations."""

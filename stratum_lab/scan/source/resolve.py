@@ -732,8 +732,10 @@ class Resolver:
         return ""
 
 
-_CONFIGURING = frozenset({"with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind"})
-"""Methods that give the very thing back, configured."""
+_CONFIGURING = frozenset({
+    "with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind", "as_agent",
+})  # fmt: skip
+"""Methods that give the very thing back, configured or in a runner around it."""
 
 
 def _chained(expr: ast.expr) -> list[ast.Call]:
