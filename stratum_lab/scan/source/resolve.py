@@ -219,7 +219,8 @@ class Resolver:
             if argument.arg == text and argument.annotation is not None:
                 annotation = self._annotation(argument.annotation, function.scope.parent or function.scope)
                 if annotation.kind in ("external", "class") and annotation.origin is not None:
-                    return Value("instance", annotation.origin, cls=annotation.cls)
+                    anything = annotation.origin in _ANYTHING
+                    return NOTHING if anything else Value("instance", annotation.origin, cls=annotation.cls)
         return NOTHING
 
     def _annotation(self, node: ast.expr, scope: Scope) -> Value:
@@ -732,6 +733,8 @@ class Resolver:
         return ""
 
 
+_ANYTHING = frozenset({"typing.Any", "typing_extensions.Any", "builtins.object"})
+"""Annotations that say nothing about a parameter."""
 _CONFIGURING = frozenset({
     "with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind", "as_agent",
 })  # fmt: skip
