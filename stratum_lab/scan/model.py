@@ -455,7 +455,6 @@ class Model:
     evaluation_tests: bool = False
     frameworks: dict[str, int] = field(default_factory=dict)
     framework_versions: dict[str, str | None] = field(default_factory=dict)
-    yaml_configs: set[str] = field(default_factory=set)
     skipped: list[Skipped] = field(default_factory=list)
     _by_site: dict[Site, Agent] = field(default_factory=dict)
     _by_code: dict[Function | Class, Agent] = field(default_factory=dict)

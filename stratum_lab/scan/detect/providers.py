@@ -16,6 +16,7 @@ from stratum_lab.scan.detect.providers_credentials import take_credentials
 from stratum_lab.scan.detect.providers_names import by_host, by_name, is_literal_model, model_of, prefixed
 from stratum_lab.scan.model import Agent, Model, ModelUse, Site
 from stratum_lab.scan.source.index import Call, chain
+from stratum_lab.scan.source.loader import is_excluded
 from stratum_lab.scan.source.vocabulary import is_framework_root
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def late(project: Project, model: Model) -> None:
             _fallback(project, model, call)
         if any(root.partition(".")[0] in _ABSTRACTIONS or root.startswith("langchain_") for root in module.roots):
             model.abstraction = True
-    found.update(_of_yaml(project, model))
+    found.update(_of_yaml(project))
     model.model_uses += sorted(found - set(model.model_uses), key=lambda use: (use.site, use.slug, use.model))
     take_credentials(project, model)
 
@@ -202,16 +203,16 @@ def _configured(
                 yield ModelUse(slug, model_of(text), site, agent)
 
 
-def _of_yaml(project: Project, model: Model) -> Iterator[ModelUse]:
-    """`llm:` and the like in agent definitions."""
-    for path in sorted(model.yaml_configs):
-        file = project.yaml_file(path)
-        data = file.data if file is not None else None
-        for key, entry in data.items() if isinstance(data, dict) else ():
+def _of_yaml(project: Project) -> Iterator[ModelUse]:
+    """`llm:` and the like in agent, task and crew configuration."""
+    for path, file in sorted(project.yaml.items()):
+        if is_excluded(path) or not file.config or not isinstance(file.data, dict):
+            continue
+        for key, entry in file.data.items():
             for name in _YAML_KEYS if isinstance(entry, dict) else ():
                 text = entry.get(name)
                 text = text.get("model") if isinstance(text, dict) else text
-                if isinstance(text, str) and is_literal_model(text) and file is not None:
+                if isinstance(text, str) and is_literal_model(text):
                     yield ModelUse(_slug_of(text), model_of(text), Site(path, file.lines.get(str(key), 1)))
 
 

@@ -13,7 +13,7 @@ from tests.support.projects import project, tree
 @pytest.fixture(scope="module")
 def mixed() -> Model:
     files = tree(FIXTURES / "providers_mixed")
-    model = Model(yaml_configs={"config/agents.yaml"})
+    model = Model()
     for detector in (autogen, langchain, pydantic_ai):
         detector.agents(files, model)
     openai.late(files, model)
