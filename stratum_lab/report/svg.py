@@ -87,7 +87,9 @@ def svg(view: ScanView, title: str) -> str:
         '<defs><marker id="to" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="#868e96"/></marker></defs>',
         f'<rect width="100%" height="100%" fill="#ffffff"/><text x="{MARGIN}" y="{MARGIN}" font-size="14" '
-        f'font-weight="600" fill="#212529">{escape(_plain(caption))}</text>',
+        f'font-weight="600" fill="#212529">{escape(_plain(caption))}'
+        '<tspan font-size="11" font-weight="400" fill="#495057">   solid: hands its result on, dashed: delegates'
+        "</tspan></text>",
         f'<g transform="translate({MARGIN + WIDTH / 2:.0f} {MARGIN + 24 + HEIGHT / 2:.0f})">',
     ]
     for edge in view.edges:

@@ -27,7 +27,7 @@ def topology_tree(view: ScanView) -> Tree:
                 branch.add(_agent(agents[key], view, manager=key == crew.manager))
         _more(branch, len(crew.members) - MAX_AGENTS)
         if crew.unknown_members:
-            branch.add(Text(f"{crew.unknown_members} members that could not be resolved", style="dim"))
+            branch.add(Text(f"{_count(crew.unknown_members, 'member')} that could not be resolved", style="dim"))
     alone = [agent for agent in view.agents if agent.key not in shown and not agent.crews]
     if alone:
         branch = root.add(Text("in no crew", style="dim")) if view.crews else root
@@ -63,8 +63,9 @@ def _agent(agent: AgentView, view: ScanView, *, manager: bool) -> Text:
         more = len(agent.tools) - MAX_TOOLS
         tools = ", ".join(clean(tool) for tool in agent.tools[:MAX_TOOLS]) + (f", +{more}" if more > 0 else "")
         text.append(f" [{tools}]", style="green")
+    names = {other.key: other.name or other.symbol for other in view.agents}
     for kind, arrow in _ARROWS.items():
-        targets = [edge.target for edge in view.edges if edge.source == agent.key and edge.edge_type == kind]
+        targets = [names[e.target] for e in view.edges if e.source == agent.key and e.edge_type == kind]
         if targets:
             text.append(f" {arrow} {', '.join(clean(t) for t in targets[:MAX_TOOLS])}")
             text.append(f", +{len(targets) - MAX_TOOLS}" if len(targets) > MAX_TOOLS else "")
