@@ -8,10 +8,11 @@ from stratum_lab.scan.model import Capability
 from stratum_lab.scan.result import Scan
 
 _MAIL = frozenset({"gmail", "o365", "slack", "email"})
-_STORES_OF_OTHER_KINDS = frozenset(
-    {*_MAIL, "local_files", "web", "web_search", "youtube", "wikipedia", "arxiv", "pubmed", "github", "jira", "zapier"}
-)
-"""Services that a data_access capability may read and that are no database or vector store."""
+_DATABASES = frozenset({
+    "chroma", "faiss", "lancedb", "milvus", "mongodb", "mysql", "pgvector", "pinecone", "postgresql", "qdrant", "redis",
+    "sql", "sqlite", "vector_store", "weaviate",
+})  # fmt: skip
+"""Services that are a database or a vector store."""
 
 
 def agent_count(scan: Scan) -> int:
@@ -29,16 +30,8 @@ def crew_size_distribution(scan: Scan) -> list[int]:
     return descending(len(set(crew.members)) for crew in crews(scan))
 
 
-def _reads_mail(capability: Capability) -> bool:
-    return capability.kind == "data_access" and (capability.service in _MAIL or bool(capability.channel))
-
-
-def _reads_store(capability: Capability) -> bool:
-    return (
-        capability.kind == "data_access"
-        and bool(capability.service)
-        and capability.service not in _STORES_OF_OTHER_KINDS
-    )
+def _reads(capability: Capability, services: frozenset[str]) -> bool:
+    return capability.kind == "data_access" and not services.isdisjoint(capability.all_services)
 
 
 def archetype_class(scan: Scan) -> str:
@@ -47,11 +40,11 @@ def archetype_class(scan: Scan) -> str:
     if not agents:
         return "custom"
     outbound = any(c.kind == "outbound" for c in capabilities)
-    stores = any(_reads_store(c) for c in capabilities)
+    stores = any(_reads(c, _DATABASES) for c in capabilities)
     rules = (
         ("multi_agent_orchestrator", agents >= 2),
         ("code_agent", any(c.kind == "code_exec" for c in capabilities)),
-        ("email_processor", outbound and any(_reads_mail(c) for c in capabilities)),
+        ("email_processor", outbound and any(_reads(c, _MAIL) for c in capabilities)),
         ("data_pipeline", outbound and stores),
         ("rag_chatbot", stores),
         ("research_agent", outbound and all(c.kind == "outbound" for c in capabilities)),

@@ -154,7 +154,7 @@ class Call:
 
     Attributes:
         function: Innermost enclosing function, None at module or class level.
-        in_try: Lexically inside the body of a `try` of the same function or around it.
+        in_try: Lexically inside the body of a `try`, be it around a function that holds the call.
         assigned: Name it is assigned to: "x", "self.x" or "" when it is not the whole right side.
         returned: It is a whole returned expression of `function`.
     """
@@ -350,7 +350,7 @@ class _Indexer:
             owner.methods.setdefault(node.name, made)
         scope.bind(node.name, Binding("function", node.lineno, code=made))
         self.parameters(node.args, inner, scope, function, in_try)
-        self.block(node.body, inner, made, cls, False)
+        self.block(node.body, inner, made, cls, in_try)
 
     def parameters(
         self, args: ast.arguments, inner: Scope, scope: Scope, function: Function | None, in_try: bool
@@ -577,7 +577,7 @@ class _Indexer:
         made.returns.append(node.body)
         self.module.functions.append(made)
         self.parameters(node.args, inner, scope, function, in_try)
-        self.expression(node.body, inner, made, False)
+        self.expression(node.body, inner, made, in_try)
 
 
 _STATEMENTS: Final[dict[type, Callable[..., None]]] = {

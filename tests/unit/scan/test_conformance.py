@@ -63,3 +63,127 @@ def test_the_first_tier_that_has_anything_gives_the_providers(
     tmp_path: Path, files: Files, confidence: str, slugs: list[str], models: list[str]
 ) -> None:
     assert provided(scan_of(tmp_path, files).model) == (confidence, slugs, models)
+
+
+def archetype(tools: str, before: str = "") -> dict[str, str]:
+    return {"a.py": "from crewai_tools import *\nfrom crewai.tools import tool\n" + before + HOLDER.format(tools)}
+
+
+READS_SECRETS = """
+import keyring, stripe
+@tool("q")
+def q(x):
+    "d"
+    stripe.Charge.list(limit=1)
+    return keyring.get_password("a", "b")
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param(archetype("CodeInterpreterTool(), RagTool(), SerperDevTool()"), "code_agent", id="code first"),
+        pytest.param(archetype("RagTool(), SerperDevTool()"), "data_pipeline", id="store and outbound"),
+        pytest.param(archetype("RagTool()"), "rag_chatbot", id="store alone"),
+        pytest.param(archetype("SerperDevTool(), ScrapeWebsiteTool()"), "research_agent", id="outbound only"),
+        pytest.param(archetype("SerperDevTool(), FileReadTool()"), "custom", id="files are no database"),
+        pytest.param(archetype("q", READS_SECRETS), "custom", id="keyring and payments are no database"),
+        pytest.param(archetype("SerperDevTool(), GithubSearchTool()"), "custom", id="an issue tracker is no database"),
+        pytest.param({"a.py": AGENT, "b/a.py": AGENT}, "multi_agent_orchestrator", id="two agents"),
+        pytest.param({"a.py": "eval('1')\n"}, "custom", id="no agent"),
+    ],
+)
+def test_the_first_archetype_that_fits_is_taken(tmp_path: Path, files: Files, expected: str) -> None:
+    assert fields_of(scan_of(tmp_path, files), ["archetype_class"]) == {"archetype_class": expected}
+
+
+CALLS = """
+import requests, httpx, aiohttp, urllib.request
+def plain(): requests.get("http://x")
+def given(): requests.post("http://x", timeout=5)
+def no_time(): requests.get("http://x", timeout=None)
+def own_default(): httpx.get("http://x")
+def endless(): httpx.get("http://x", timeout=None)
+def third(): urllib.request.urlopen("http://x", None, 4)
+def tried():
+    try:
+        urllib.request.urlopen("http://x")
+    except OSError:
+        requests.get("http://y")
+    else:
+        requests.get("http://z")
+    finally:
+        requests.get("http://w")
+async def session():
+    async with aiohttp.ClientSession() as s, s.get("http://x") as answer:
+        await answer.text()
+def client():
+    with httpx.Client(timeout=None) as c:
+        c.get("http://x")
+def around():
+    try:
+        def inner():
+            requests.get("http://x")
+        return [inner(), (lambda: requests.get("http://y"))()]
+    except OSError:
+        return None
+"""
+PAYING = """
+import stripe
+def bare(x): stripe.Charge.create(amount=x)
+def checked(x):
+    assert x > 0
+    stripe.Charge.create(amount=x)
+def guarded(x):
+    if x > 100:
+        raise ValueError
+    stripe.Refund.create(amount=x)
+def too_late(x):
+    stripe.Charge.create(amount=x)
+    assert x > 0
+def told(x):
+    if x > 100:
+        print("much")
+    stripe.Charge.create(amount=x)
+def reads(x): stripe.Charge.list(limit=x)
+"""
+UNITS = {
+    "one/requirements.txt": "",
+    "one/a.py": "import requests\ndef f(): return requests.get('http://a.com'), requests.get('http://b.com'), eval('1')\n",
+    "two/requirements-dev.txt": "",
+    "two/a.py": "import requests\ndef f(): requests.get('http://a.com')\n",
+    "two/sub/b.py": "import requests\nclass K:\n    def f(self): requests.get('http://a.com')\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        # 14 calls; 3 in the body of a try; timed are given, own_default, third and session.
+        pytest.param({"a.py": CALLS}, {"timeout_rate": 0.29, "error_handling_rate": 0.21}, id="care at call sites"),
+        pytest.param(
+            {"a.py": PAYING},
+            {
+                "financial_validation_rate": 0.4,
+                "mitigation_coverage.financial_validation_rate": 0.4,
+                "has_financial_tools": True,
+                "capability_distribution": {"financial": 5, "data_access": 1},
+                "trust_crossings": {"internal→restricted": 5},
+                "trust_crossing_adjacency": {"internal→restricted": 5, "restricted→internal": 5},
+                "total_trust_crossings": 5,
+            },
+            id="payments",
+        ),
+        pytest.param(
+            UNITS,
+            {
+                "total_capabilities": 4,
+                "trust_crossings": {"external→privileged": 3},
+                "normalized_features.external_exposure_ratio": 0.75,
+            },
+            id="two units",
+        ),
+    ],
+)
+def test_capabilities_and_their_rates(tmp_path: Path, files: Files, expected: dict[str, Any]) -> None:
+    assert fields_of(scan_of(tmp_path, files), list(expected)) == expected
