@@ -149,7 +149,7 @@ def reads(x): stripe.Charge.list(limit=x)
 """
 UNITS = {
     "one/requirements.txt": "",
-    "one/a.py": "import requests\ndef f(): return requests.get('http://a.com'), requests.get('http://b.com'), eval('1')\n",
+    "one/a.py": "import requests\ndef f(): return requests.get('http://a'), requests.get('http://b'), eval('1')\n",
     "two/requirements-dev.txt": "",
     "two/a.py": "import requests\ndef f(): requests.get('http://a.com')\n",
     "two/sub/b.py": "import requests\nclass K:\n    def f(self): requests.get('http://a.com')\n",
