@@ -4,27 +4,10 @@ from __future__ import annotations
 
 from stratum_lab.contract.events import DeadLetter
 from stratum_lab.contract.topics import DEAD_LETTERS
-from stratum_lab.errors import DecodeError
-from stratum_lab.kafka.consumer import RawMessage
 from stratum_lab.kafka.producer import Producer
 from stratum_lab.settings import Settings
 
 _FLUSH_S = 10.0
-
-
-def letter_for(message: RawMessage, error: DecodeError, stage: str) -> DeadLetter:
-    """The dead letter of a message that could not be read."""
-    return DeadLetter.from_message(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        headers=message.headers,
-        stage=stage,
-        reason=error.reason,
-        detail=error.message,
-    )
 
 
 class DeadLetterWriter:

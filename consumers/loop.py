@@ -7,30 +7,27 @@ how far the sink is: what counts is the offset stored with the rows.
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import NamedTuple, Protocol
 
-from consumers.dead_letter import DeadLetterWriter, letter_for
+from consumers.dead_letter import DeadLetterWriter
 from consumers.observer import Observer
 from stratum_lab.contract.events import DeadLetter
 from stratum_lab.contract.topics import BY_NAME, DEAD_LETTERS, base_name, full_name
 from stratum_lab.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_OK,
     BrokerUnavailable,
     DecodeError,
     DestinationFull,
     LogIdentityChanged,
 )
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
+from stratum_lab.kafka.letters import letter_of
 from stratum_lab.kafka.reader import watermarks
 from stratum_lab.kafka.topics import committed, ensure_topics, topic_ids
 from stratum_lab.observe import faults, garbage, logs
+from stratum_lab.observe.signals import StopSignals
 from stratum_lab.settings import Settings
 from stratum_lab.warehouse import Stored
 
@@ -277,7 +274,7 @@ class Loop:
         try:
             self._sink.add(m)
         except DecodeError as exc:
-            letter = letter_for(m, exc, self._sink.name)
+            letter = letter_of(m, stage=self._sink.name, reason=exc.reason, detail=exc.message)
             # What cannot be read in the topic of dead letters must not make another one there.
             if m.topic != self._dead_topic:
                 self._letters.add(letter)
@@ -341,26 +338,11 @@ def run_service(settings: Settings, make: Callable[[Settings], Sink], *, metrics
     Returns:
         Exit code: 0 after SIGTERM, 130 after SIGINT.
     """
-    stop = threading.Event()
-    code = EXIT_OK
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        nonlocal code
-        if number == signal.SIGINT:
-            if stop.is_set():
-                os._exit(EXIT_INTERRUPTED)
-            code = EXIT_INTERRUPTED
-        stop.set()
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with StopSignals() as signals:
         sink = make(settings)
         garbage.tune()
         try:
-            Loop(settings, sink, stop, metrics_port=metrics_port).run()
+            Loop(settings, sink, signals.stop, metrics_port=metrics_port).run()
         finally:
             sink.close()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return code
+    return signals.code

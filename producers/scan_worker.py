@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import signal
 import socket
 import threading
 import time
-from types import FrameType
 
 from producers.job_state_log import StatusFollower
 from producers.scan_worker_attempt import Attempts, Scanner
@@ -31,9 +29,10 @@ from stratum_lab.contract.topics import (
     SCAN_PINGS,
     SCAN_STATUS,
 )
-from stratum_lab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TRY_LATER
+from stratum_lab.errors import EXIT_TRY_LATER
 from stratum_lab.kafka.topics import ensure_topics
 from stratum_lab.observe import logs
+from stratum_lab.observe.signals import StopSignals
 from stratum_lab.settings import Settings
 
 _log = logs.get("scan")
@@ -103,27 +102,17 @@ def service(settings: Settings, attempts: int | None = None) -> int:
     """
     if attempts is not None:
         settings = settings.model_copy(update={"jobs": settings.jobs.model_copy(update={"attempts": attempts})})
-    stop, ended = threading.Event(), threading.Event()
-    code = EXIT_OK
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        nonlocal code
-        if number == signal.SIGINT:
-            if stop.is_set():
-                os._exit(EXIT_INTERRUPTED)
-            code = EXIT_INTERRUPTED
-        stop.set()
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
+    ended = threading.Event()
     limit_s = settings.jobs.stop_grace_s + 2 * PUBLISH_S + LEAVE_S
-    threading.Thread(target=_end_in_time, args=(stop, ended, limit_s), name="scan-deadline", daemon=True).start()
-    try:
-        run(settings, stop)
-    finally:
-        ended.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return code
+    with StopSignals() as signals:
+        threading.Thread(
+            target=_end_in_time, args=(signals.stop, ended, limit_s), name="scan-deadline", daemon=True
+        ).start()
+        try:
+            run(settings, signals.stop)
+        finally:
+            ended.set()
+    return signals.code
 
 
 def _end_in_time(stop: threading.Event, ended: threading.Event, limit_s: float) -> None:

@@ -18,12 +18,13 @@ from producers.scan_worker_attempt import Attempts, Done, Outcome, Skipped, Task
 from producers.scan_worker_metrics import Metrics
 from producers.scan_worker_offsets import Offsets
 from producers.scan_worker_publish import Encoder, Publication, Publisher
-from producers.scan_worker_results import read_job, refused
+from producers.scan_worker_results import STAGE, read_job
 from stratum_lab.contract.codec import Codec
 from stratum_lab.contract.events import ScanJob
 from stratum_lab.contract.topics import DEAD_LETTERS, SCAN_JOBS, full_name
 from stratum_lab.errors import DecodeError, StratumError, Transient
 from stratum_lab.kafka.consumer import Consumer, Partition, RawMessage
+from stratum_lab.kafka.letters import letter_of
 from stratum_lab.observe import faults, logs
 from stratum_lab.settings import Settings
 
@@ -151,7 +152,7 @@ class Loop:
         try:
             job = read_job(self._codec, message)
         except DecodeError as exc:
-            letter = refused(message, exc.reason, exc.message)
+            letter = letter_of(message, stage=STAGE, reason=exc.reason, detail=exc.message)
             self._metrics.dead_letter(exc.reason)
             sent = Publication((self._encode(DEAD_LETTERS, message.key, letter),))
             self._publish(sent, lambda: self._offsets.through(where, message.offset))

@@ -144,21 +144,6 @@ def _letter(job: ScanJob, reason: str, detail: str, body: bytes) -> DeadLetter:
     )
 
 
-def refused(message: RawMessage, reason: str, detail: str) -> DeadLetter:
-    """The dead letter of a message of `scan.jobs` that is no job."""
-    return DeadLetter.from_message(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        headers=message.headers,
-        stage=STAGE,
-        reason=reason,
-        detail=detail,
-    )
-
-
 def read_job(codec: Codec, message: RawMessage) -> ScanJob:
     """The job in a message.
 

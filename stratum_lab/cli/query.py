@@ -7,17 +7,16 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
-import pyarrow.parquet as pq
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from stratum_lab.cli.output import JsonFlag, command, emit_json, say, settings, stdout
-from stratum_lab.errors import DestinationFull, UsageError
-from stratum_lab.files import write_whole
+from stratum_lab.errors import UsageError
 from stratum_lab.observe.logs import clean
+from stratum_lab.warehouse.export import write_parquet
 from stratum_lab.warehouse.reader import open_warehouse, python_rows
 
 query_app = typer.Typer(add_completion=False)
@@ -58,7 +57,7 @@ def query(
     with open_warehouse(settings()) as warehouse:
         answer = warehouse.stream(_text(sql, file))
         if parquet is not None:
-            rows = _write_parquet(answer, parquet)
+            rows = write_parquet(answer, parquet)
             say(f"{rows} rows written to {parquet}")
         elif as_csv:
             writer = csv.writer(sys.stdout)
@@ -119,21 +118,3 @@ def _show(answer: Any, limit: int) -> None:
     stdout.print(table)
     note = f"{len(rows)} rows"
     say(f"first {note}; --limit 0 shows all" if more else note)
-
-
-def _write_parquet(answer: Any, path: Path) -> int:
-    """Write the file so that it appears whole; returns its rows."""
-    rows = 0
-
-    def fill(file: BinaryIO) -> None:
-        nonlocal rows
-        with pq.ParquetWriter(file, answer.schema) as writer:
-            for batch in answer:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-
-    try:
-        write_whole(path, fill)
-    except OSError as exc:
-        raise DestinationFull(f"{path} cannot be written: {exc}", remedy="choose another place, or make room") from exc
-    return rows

@@ -51,11 +51,23 @@ def export(reader: Reader, folder: Path, tables: list[str] | None = None) -> lis
     chosen = tables or known
     if strange := [name for name in chosen if name not in known]:
         raise UsageError(f"{', '.join(strange)} cannot be exported", remedy=f"one of: {', '.join(known)}")
-    return [_write(reader.stream(f'FROM "{name}"'), name, folder / f"{name}.parquet") for name in chosen]
+    files = {name: folder / f"{name}.parquet" for name in chosen}
+    return [Exported(name, write_parquet(reader.stream(f'FROM "{name}"'), path), path) for name, path in files.items()]
 
 
-def _write(answer: Any, table: str, path: Path) -> Exported:
-    """`answer` is a pyarrow RecordBatchReader (untyped library)."""
+def write_parquet(answer: Any, path: Path) -> int:
+    """Write an answer as one Parquet file that appears whole.
+
+    Args:
+        answer: A pyarrow RecordBatchReader (untyped library).
+        path: The file; replaced when it exists.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        DestinationFull: It cannot be written.
+    """
     rows = 0
 
     def fill(file: BinaryIO) -> None:
@@ -69,4 +81,4 @@ def _write(answer: Any, table: str, path: Path) -> Exported:
         write_whole(path, fill)
     except OSError as exc:
         raise DestinationFull(f"{path} cannot be written: {exc}", remedy="choose another place, or make room") from exc
-    return Exported(table, rows, path)
+    return rows
