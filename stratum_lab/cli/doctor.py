@@ -84,6 +84,17 @@ def _duckdb(_: Settings) -> Check:
     return Check("duckdb", "ok", f"{importlib.metadata.version('duckdb')}, extensions load")
 
 
+def _git(_: Settings) -> Check:
+    """Git fetches repositories to scan; two small programs end it when its worker dies."""
+    if shutil.which("git") is None:
+        return Check("git", "warn", "none here; repositories at Git addresses cannot be scanned", "apt-get install git")
+    lacking = [name for name in ("setpriv", "timeout") if sys.platform == "linux" and shutil.which(name) is None]
+    if lacking:
+        note = f"found; without {', '.join(lacking)} a clone outlives a worker that is killed"
+        return Check("git", "warn", note, "apt-get install util-linux coreutils")
+    return Check("git", "ok", shutil.which("git") or "")
+
+
 def _java(_: Settings) -> Check:
     major, fix = java_major(), "apt-get install openjdk-17-jre-headless"
     if major is None:
@@ -227,6 +238,7 @@ CHECKS: tuple[Callable[[Settings], Check], ...] = (
     _duckdb,
     _home,
     _disk,
+    _git,
     _java,
     _maven,
     _engine,
