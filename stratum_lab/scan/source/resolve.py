@@ -217,10 +217,22 @@ class Resolver:
         arguments = node.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             if argument.arg == text and argument.annotation is not None:
-                annotation = self._annotation(argument.annotation, function.scope.parent or function.scope)
-                if annotation.kind in ("external", "class") and annotation.origin is not None:
-                    anything = annotation.origin in _ANYTHING
-                    return NOTHING if anything else Value("instance", annotation.origin, cls=annotation.cls)
+                typed = self._typed(argument.annotation, function.scope.parent or function.scope)
+                if typed.known:
+                    return typed
+        return NOTHING
+
+    def _typed(self, annotation: ast.expr, scope: Scope) -> Value:
+        """An instance of the class that an annotation names."""
+        value = self._annotation(annotation, scope)
+        named = value.kind in ("external", "class") and value.origin is not None and value.origin not in _ANYTHING
+        return Value("instance", value.origin, cls=value.cls) if named else NOTHING
+
+    def _declared(self, cls: Class, name: str) -> Value:
+        """A field that a class body declares with a type: `model: ChatOpenAI`, with or without a default."""
+        for statement in cls.node.body if cls.node is not None else ():
+            if isinstance(statement, ast.AnnAssign) and chain(statement.target) == name:
+                return self._typed(statement.annotation, cls.scope)
         return NOTHING
 
     def _annotation(self, node: ast.expr, scope: Scope) -> Value:
@@ -235,10 +247,10 @@ class Resolver:
             return left if left.kind != "none" and left.known else self._annotation(node.right, scope)
         if isinstance(node, ast.Subscript):
             outer = chain(node.value).rpartition(".")[2]
-            if outer in ("Optional", "Annotated"):
+            if outer in ("Optional", "Annotated", "SkipValidation", "InstanceOf", "ClassVar", "Final", "Union"):
                 inner = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
                 return self._annotation(inner, scope)
-            if outer.lower() in ("list", "sequence", "iterable", "dict", "type", "callable", "union", "literal"):
+            if outer.lower() in ("list", "sequence", "iterable", "dict", "type", "callable", "literal"):
                 return NOTHING
             return self._annotation(node.value, scope)
         return self.resolve(node, scope)
@@ -295,9 +307,11 @@ class Resolver:
         bindings = [b for b in owner.scope.bindings.get(name, ()) if b.kind != "add"]
         if bindings:
             value = self._bound(bindings, name, owner.scope, None)
-            if value.known:
+            if value.known and value.origin not in _FIELDS:
                 return value
-        return best
+            best = value if value.known else best
+        declared = NOTHING if best.known and best.origin not in _FIELDS else self._declared(owner, name)
+        return declared if declared.known else best
 
     def lineage(self, cls: Class) -> list[Class | str]:
         """A class, then its bases in order of lookup: repo classes, and dotted origins of the others."""
@@ -460,6 +474,10 @@ class Resolver:
             left, right = self.resolve(expr.left, scope), self.resolve(expr.right, scope)
             if "list" in (left.kind, right.kind):
                 return Value("list", node=expr, scope=scope)
+        if isinstance(expr.op, ast.BitOr):
+            first, second = self.resolve(expr.left, scope), self.resolve(expr.right, scope)
+            if _names_type(first) and (second.kind == "none" or _names_type(second)):
+                return first  # a type alias stands for the first of its types
         return Value("unknown", node=expr, scope=scope)
 
     def _lambda(self, expr: ast.Lambda, scope: Scope) -> Value:
@@ -478,6 +496,8 @@ class Resolver:
             return NOTHING
         if base.kind in ("external", "class"):  # Agent[Deps], os.environ["X"]
             return base
+        if base.kind == "instance" and (base.origin or "").rpartition(".")[2] in _KEYED:
+            return self.attribute(base, "__getitem__")
         return Value("unknown", node=expr, scope=scope, receiver=base if base.known else None)
 
     def _element(self, node: ast.expr, scope: Scope, key: object) -> tuple[ast.expr, Scope] | None:
@@ -733,8 +753,21 @@ class Resolver:
         return ""
 
 
+_FIELDS = frozenset({"pydantic.Field", "pydantic.fields.Field", "dataclasses.field", "attr.ib", "attrs.field"})
+"""Calls that describe a field of a class; what it holds is its annotation's."""
 _ANYTHING = frozenset({"typing.Any", "typing_extensions.Any", "builtins.object"})
 """Annotations that say nothing about a parameter."""
+_KEYED = frozenset({
+    "MongoClient", "AsyncMongoClient", "AsyncIOMotorClient", "MotorClient", "Database", "AsyncDatabase",
+    "AsyncIOMotorDatabase", "get_database", "get_default_database",
+})  # fmt: skip
+"""Clients and databases of which an item is a database or a collection: `client["db"]["rows"]`."""
+
+
+def _names_type(value: Value) -> bool:
+    return value.kind in ("external", "class") and (value.origin or "").rpartition(".")[2][:1].isupper()
+
+
 _CONFIGURING = frozenset({
     "with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind", "as_agent",
 })  # fmt: skip
