@@ -38,7 +38,7 @@ def agents(project: Project, model: Model) -> None:
         define(
             project, model, FRAMEWORK, made,
             name=made.text("name", "agent_id", "id"),
-            identified=any(made.arg(key) is not None for key in ("name", "role", "agent_id", "id")),
+            identified=made.text("name", "role", "agent_id", "id") is not None,
             role=made.text("role", "description", "name"),
         )  # fmt: skip
 

@@ -171,7 +171,7 @@ def define(
 
     Args:
         name: Name of its join key; that of its variable or factory when it has none.
-        identified: It carries a name, role or id; by default when it is given a name, literal or not.
+        identified: It carries a name, role or id literal; by default when it has a name.
         role: What it does, in words.
     """
     call = made.call
@@ -183,7 +183,7 @@ def define(
         name or short(symbol),
         project.unit_of(call.module.path),
         role=role or name or short(symbol),
-        identified=name is not None or made.arg("name") is not None if identified is None else identified,
+        identified=name is not None if identified is None else identified,
         inline=is_inline(project, call),
     )
     owners = [call.function] if call.returned and call.function is not None else []

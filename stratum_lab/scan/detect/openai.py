@@ -228,7 +228,7 @@ def _assistant(project: Project, model: Model, call: Call) -> None:
     symbol = project.resolver.symbol_of(call)
     own = " ".join((name or symbol).split())
     agent = Agent(call.site, FRAMEWORK, symbol, own, project.unit_of(call.module.path), role=own)
-    agent.identified = given is not None
+    agent.identified = name is not None
     agent.hosted = True
     agent = model.add_agent(agent)
     tools = call.arg("tools")

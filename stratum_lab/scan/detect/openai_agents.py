@@ -86,7 +86,7 @@ def _add(project: Project, model: Model, call: Call) -> Agent:
     symbol = project.resolver.symbol_of(call)
     agent = Agent(call.site, FRAMEWORK, symbol, " ".join((name or symbol).split()), project.unit_of(call.module.path))
     agent.role = agent.name
-    agent.identified = given is not None
+    agent.identified = name is not None
     agent.inline = is_inline(project, call)
     return model.add_agent(agent)
 

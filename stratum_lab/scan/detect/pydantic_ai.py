@@ -64,7 +64,7 @@ def _add(project: Project, model: Model, call: Call) -> Agent:
     # Without a name the library takes the variable's at the first run.
     own = " ".join((name or (symbol if "/" in symbol else symbol.rpartition(".")[2])).split())
     agent = Agent(call.site, FRAMEWORK, symbol, own, project.unit_of(call.module.path), role=own)
-    agent.identified = given is not None
+    agent.identified = name is not None
     agent.inline = is_inline(project, call)
     return model.add_agent(agent)
 

@@ -44,7 +44,7 @@ def agents(project: Project, model: Model) -> None:
             given = definition.call.arg("name") if definition is not None and definition.call is not None else None
             if given is not None and definition is not None and definition.call is not None:
                 name = project.resolver.text(given, definition.call.scope)
-        identified = name is not None or made.arg("name") is not None or made.arg("id") is not None
+        identified = name is not None or made.text("id") is not None
         role = made.text("description", "name")
         agent = define(project, model, FRAMEWORK, made, name=name, identified=identified, role=role)
         agent.hosted = made.kind in _HOSTED

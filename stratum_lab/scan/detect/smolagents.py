@@ -39,7 +39,7 @@ def agents(project: Project, model: Model) -> None:
         wrapped = agent_of(model, value) if value is not None else None
         if wrapped is not None:
             wrapped.name = wrapper.text("name") or wrapped.name
-            wrapped.identified = wrapped.identified or wrapper.arg("name") is not None
+            wrapped.identified = wrapped.identified or wrapper.text("name") is not None
             model.stand_for(wrapped, wrapper.call.site)
 
 

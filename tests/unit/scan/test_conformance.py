@@ -187,3 +187,60 @@ UNITS = {
 )
 def test_capabilities_and_their_rates(tmp_path: Path, files: Files, expected: dict[str, Any]) -> None:
     assert fields_of(scan_of(tmp_path, files), list(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("from agents import Agent\na = Agent(name='x')\n", True, id="a literal"),
+        pytest.param("from agents import Agent\na = Agent(name='x')\nb = Agent(name=n)\n", False, id="an unknown name"),
+        pytest.param("from agents import Agent\na = Agent(name=f'{n} helper')\n", True, id="a literal with a gap"),
+        pytest.param("from pydantic_ai import Agent\na = Agent('openai:gpt-4o')\n", False, id="no name"),
+        pytest.param("from pydantic_ai import Agent\na = Agent('openai:gpt-4o', name=n)\n", False, id="unknown there"),
+        pytest.param("from agno.agent import Agent\na = Agent(name=n, role='Writer')\n", True, id="a role will do"),
+        pytest.param("from agno.agent import Agent\na = Agent(name=n, id=i)\n", False, id="no literal among several"),
+        pytest.param(
+            "from crewai import Agent\na = Agent(role=r, goal='g', backstory='b')\n", False, id="unknown role"
+        ),
+        pytest.param("import crewai\n", False, id="no agent"),
+    ],
+)
+def test_every_agent_needs_a_literal_to_be_identified(tmp_path: Path, text: str, expected: bool) -> None:
+    assert fields_of(scan_of(tmp_path, {"a.py": text}), ["has_agent_identity"]) == {"has_agent_identity": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("import pymongo\npymongo.MongoClient()['d']['c'].delete_one({})\n", ["destructive"], id="items"),
+        pytest.param("import pymongo\nd = pymongo.MongoClient()['d']\nd['c'].find({})\n", ["data_access"], id="a name"),
+        pytest.param(
+            "import pymongo\npymongo.MongoClient()['d']['c'].find_one({})['rows'].remove(1)\n",
+            ["data_access"],
+            id="a row",
+        ),
+        pytest.param("import boto3\nboto3.client('s3').get_object(Key='x')\n", [], id="another service of one library"),
+        pytest.param("import sqlite3\ndef f():\n    'DELETE FROM x'\n", [], id="a docstring is no statement"),
+        pytest.param(
+            "import sqlite3\ndef f(): return 'DELETE FROM x'\n", ["destructive"], id="a text beside a database"
+        ),
+        pytest.param("def f(): return 'DELETE FROM x'\n", [], id="a text without a database"),
+        pytest.param("from crewai_tools import SerperDevTool\n", [], id="a tool that is only imported"),
+        pytest.param("def f(d): return d.get('x'), [].remove(1)\n", [], id="methods of the same name"),
+        pytest.param("open('x', 'w').write('a')\n", [], id="writing outside a tool"),
+        pytest.param(
+            "from crewai.tools import tool\n@tool('x')\ndef f(p):\n    open(p, 'w').write('a')\n",
+            ["destructive"],
+            id="writing inside a tool",
+        ),
+        pytest.param(
+            "from langchain_community.agent_toolkits import FileManagementToolkit as F\n"
+            "t = F(selected_tools=['read_file', 'list_directory']).get_tools()\n",
+            ["data_access"],
+            id="a selection",
+        ),
+    ],
+)
+def test_what_a_call_can_do_follows_its_origin(tmp_path: Path, text: str, expected: list[str]) -> None:
+    distribution = measured(scan_of(tmp_path, {"a.py": text}))["capability_distribution"]
+    assert sorted(distribution) == expected

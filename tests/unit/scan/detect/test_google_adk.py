@@ -189,7 +189,7 @@ def test_a_factory_that_hands_on_its_arguments_is_one_agent_with_the_tools_of_al
         mcp,
     )
     assert [(agent.symbol, agent.identified, [tool.name for tool in agent.tools]) for agent in model.agents] == [
-        ("make", True, ["google_search", "save"]),
+        ("make", False, ["google_search", "save"]),
         ("root", True, ["load_memory", "mcp:18"]),
     ]
     assert [(server.remote, server.transport) for server in model.mcp_servers] == [(True, "streamable_http")]
