@@ -6,7 +6,8 @@ import ast
 import textwrap
 from pathlib import Path
 
-from stratum_lab.scan.source.index import Module, index
+from stratum_lab.scan.source.index import Module
+from stratum_lab.scan.source.indexer import index
 from stratum_lab.scan.source.loader import Loader
 from stratum_lab.scan.source.project import Project
 

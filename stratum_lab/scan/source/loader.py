@@ -18,7 +18,9 @@ import yaml
 from stratum_lab.scan.model import Site, Skipped
 from stratum_lab.scan.result import FileFacts
 from stratum_lab.scan.source.bare import strip
-from stratum_lab.scan.source.index import Module, index, lighten
+from stratum_lab.scan.source.index import Module
+from stratum_lab.scan.source.indexer import index
+from stratum_lab.scan.source.light import lighten
 from stratum_lab.scan.source.limits import DEFAULT, Limits
 from stratum_lab.scan.source.parse import Newer, ParseFailure, parse_python
 from stratum_lab.scan.source.project import JsonFile, Project, YamlFile

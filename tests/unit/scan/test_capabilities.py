@@ -15,7 +15,8 @@ from stratum_lab.scan.capabilities_calls import host_of
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Capability, Confidence, Model, Site, Step, Tool
 from stratum_lab.scan.sensitivity import SENSITIVITY_RANK
-from stratum_lab.scan.source.index import Module, index
+from stratum_lab.scan.source.index import Module
+from stratum_lab.scan.source.indexer import index
 from stratum_lab.scan.source.project import Project
 from stratum_lab.scan.tables.known_tools import known_tools, loadable_tools
 from tests.support.projects import project

@@ -8,7 +8,9 @@ import ast
 
 import pytest
 
-from stratum_lab.scan.source.index import Call, Module, index, lighten
+from stratum_lab.scan.source.index import Call, Module
+from stratum_lab.scan.source.indexer import index
+from stratum_lab.scan.source.light import lighten
 from stratum_lab.scan.source.project import Project
 from stratum_lab.scan.source.value import Unknown, Value
 from tests.support.projects import project
@@ -288,3 +290,28 @@ def test_a_star_import_brings_what_its_framework_is_known_to_export_and_nothing_
 def test_a_star_import_of_a_module_of_the_repository_brings_its_imports() -> None:
     p = project({"shared.py": "from crewai import Agent", "main.py": "from shared import *\nprobe(Agent)"})
     assert argument(p).origin == "crewai.Agent"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "m: Model",
+        "m: Model = Field(...)",
+        "m: SkipValidation[Model] = Field(...)",
+        "m: 'Model | None' = None",
+        "m: Alias",
+    ],
+)
+def test_a_field_that_a_class_declares_with_a_type_is_an_instance_of_it(field: str) -> None:
+    source = (
+        "from pydantic import BaseModel, Field, SkipValidation\nfrom x import Model, Other\nAlias = Model | Other\n"
+    )
+    body = f"class C(BaseModel):\n    {field}\n    def f(self): probe(self.m)"
+    assert (argument(project(main=source + body)).kind, argument(project(main=source + body)).origin) == (
+        "instance",
+        "x.Model",
+    )
+
+
+def test_any_says_nothing_about_a_parameter() -> None:
+    assert not argument(project(main="from typing import Any\ndef f(m: Any): probe(m)")).known
