@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FRAMEWORK: Final = "langchain"
 ROOTS: Final = ("langchain", "langchain_classic", "langchain_community", "langchain_experimental", "langchain_core")
+_WRAPPERS: Final = (".RunnableAgent", ".RunnableMultiActionAgent")
 _EXECUTOR: Final = "AgentExecutor"
 _FACTORIES: Final[dict[str, int]] = {
     "initialize_agent": 0, "create_agent": 1, "create_react_agent": 1, "create_tool_calling_agent": 1,
@@ -108,10 +109,13 @@ def _wrapped(project: Project, call: Call) -> tuple[Call, ...]:
     return project.resolver.resolve(given, call.scope).calls if given is not None else ()
 
 
-def _alternatives(project: Project, call: Call) -> Iterator[Call]:
-    """Calls of every assignment to the name that an executor is given as its agent."""
-    given = call.arg("agent", 0)
+def _alternatives(
+    project: Project, call: Call, argument: str = "agent", known: frozenset[Call] = frozenset()
+) -> Iterator[Call]:
+    """Calls of every assignment to the name that an executor is given as its agent, and what wrappers are given."""
+    given = call.arg(argument, 0)
     bindings = []
+    made: list[Call] = list(project.resolver.resolve(given, call.scope).calls) if given is not None else []
     if isinstance(given, ast.Name):
         bindings = [(b, call.scope) for b in call.scope.bindings.get(given.id, ())]
     elif isinstance(given, ast.Attribute):
@@ -119,7 +123,11 @@ def _alternatives(project: Project, call: Call) -> Iterator[Call]:
         bindings = list(owner.scope.attributes.get(given.attr, ())) if owner is not None else []
     for binding, scope in bindings:
         if binding.kind == "assign" and binding.value is not None:
-            yield from project.resolver.resolve(binding.value, scope).calls
+            made += project.resolver.resolve(binding.value, scope).calls
+    for inner in dict.fromkeys(made):
+        yield inner
+        if inner not in known and (project.callee(inner).origin or "").endswith(_WRAPPERS):
+            yield from _alternatives(project, inner, "runnable", known | {inner})
 
 
 def _calls(project: Project, model: Model) -> Iterator[tuple[Call, Agent]]:

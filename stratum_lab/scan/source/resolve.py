@@ -6,14 +6,15 @@ It evaluates nothing. What cannot be followed is `unknown`; it is never guessed 
 from __future__ import annotations
 
 import ast
-import re
-import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from stratum_lab.scan.source.callgraph import CallGraph
 from stratum_lab.scan.source.index import PROPERTIES, Binding, Call, Class, Function, Scope, chain
 from stratum_lab.scan.source.lists import ListReader
+from stratum_lab.scan.source.literals import LiteralReader
+from stratum_lab.scan.source.symbol import symbol_of
 from stratum_lab.scan.source.value import NOTHING, UNKNOWN, Items, Value, ValueKind
 from stratum_lab.scan.source.vocabulary import STAR_EXPORTS
 
@@ -30,7 +31,6 @@ MAX_RETURNS: Final = 4
 """Repo functions one resolution goes through by their return values."""
 _MAX_LINEAGE: Final = 200
 """Bases of one class that are looked at; a chain of thousands would cost their number squared for each of them."""
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}|%(?:\([^)]*\))?[sdrif]")
 _BUILTINS = frozenset({"open", "exec", "eval", "compile", "list", "tuple", "set", "dict", "sorted", "reversed", "str",
                        "getattr", "isinstance", "super", "print", "input", "map", "filter"})  # fmt: skip
 
@@ -44,14 +44,11 @@ class Resolver:
         self._nodes: list[ast.expr] = []  # keeps the nodes of `_known` alive, so that an id names one node
         self._running: set[int] = set()
         self._tried: set[int] = set()  # unknown within the running question, because of a cycle or for good
-        self._within: set[int] = set()  # literals being read, which may hold themselves
         self._steps = 0
         self._lists = ListReader(self)
-        self._called: dict[Function, list[Function]] = {}
-        self._reachable: dict[Function, frozenset[Function]] = {}
+        self._literals = LiteralReader(self)
+        self._graph = CallGraph(self)
         self._calls: dict[int, Call] = {}
-        self._callers: dict[Function, list[Call]] | None = None
-        self._inits: dict[Function, list[str]] | None = None
         self._bases: dict[Class, list[str]] = {}
         self._direct: dict[Class, list[Class | str]] = {}
 
@@ -307,10 +304,11 @@ class Resolver:
         bindings = [b for b in owner.scope.bindings.get(name, ()) if b.kind != "add"]
         if bindings:
             value = self._bound(bindings, name, owner.scope, None)
-            if value.known and value.origin not in _FIELDS:
+            if value.known and value.kind != "none" and value.origin not in _FIELDS:
                 return value
             best = value if value.known else best
-        declared = NOTHING if best.known and best.origin not in _FIELDS else self._declared(owner, name)
+        given = best.known and best.kind != "none" and best.origin not in _FIELDS
+        declared = NOTHING if given else self._declared(owner, name)
         return declared if declared.known else best
 
     def lineage(self, cls: Class) -> list[Class | str]:
@@ -523,139 +521,35 @@ class Resolver:
                     return found
         return None
 
-    # -- texts and literals --------------------------------------------------------------------------------------
+    # -- other readers, each with a module of its own ---------------------------------------------------------------
 
     def text(self, expr: ast.expr, scope: Scope) -> str | None:
         """A literal text; parts that are not literal stand as {placeholders}. None when it is no text."""
-        if isinstance(expr, ast.Constant):
-            return expr.value if isinstance(expr.value, str) else None
-        if isinstance(expr, ast.JoinedStr):
-            return "".join(self._piece(part, scope) for part in expr.values)
-        if isinstance(expr, ast.BinOp):
-            return self._text_operation(expr, scope)
-        if isinstance(expr, ast.Call):
-            return self._text_call(expr, scope)
-        value = self.resolve(expr, scope)
-        return value.text if value.kind == "text" else None
-
-    def _piece(self, part: ast.expr, scope: Scope) -> str:
-        if isinstance(part, ast.Constant):
-            return str(part.value)
-        inner = part.value if isinstance(part, ast.FormattedValue) else part
-        value = self.resolve(inner, scope)
-        if value.kind in ("text", "number") and value.text is not None:
-            return value.text
-        return "{" + (chain(inner) or "value") + "}"
-
-    def _text_operation(self, expr: ast.BinOp, scope: Scope) -> str | None:
-        left = self.text(expr.left, scope)
-        if isinstance(expr.op, ast.Mod) and left is not None:
-            return _PLACEHOLDER.sub(lambda m: m.group() if m.group().startswith("{") else "{value}", left)
-        if not isinstance(expr.op, ast.Add):
-            return None
-        right = self.text(expr.right, scope)
-        if left is None and right is None:
-            return None
-        return (left if left is not None else "{value}") + (right if right is not None else "{value}")
-
-    def _text_call(self, expr: ast.Call, scope: Scope) -> str | None:
-        func = expr.func
-        if isinstance(func, ast.Attribute) and func.attr in ("strip", "format", "lstrip", "rstrip", "lower", "upper"):
-            text = self.text(func.value, scope)
-            return text.strip() if text is not None and func.attr.endswith("strip") else text
-        if chain(func).rpartition(".")[2] in ("dedent", "cleandoc") and expr.args:
-            text = self.text(expr.args[0], scope)
-            return None if text is None else textwrap.dedent(text).strip()
-        value = self.resolve(expr, scope)
-        return value.text if value.kind == "text" else None
+        return self._literals.text(expr, scope)
 
     def literal(self, expr: ast.expr, scope: Scope) -> object:
         """A literal's Python value (text, number, bool, None, list, dict of such), else UNKNOWN."""
-        if isinstance(expr, ast.Constant):
-            return expr.value
-        if isinstance(expr, ast.UnaryOp) and isinstance(expr.op, ast.USub) and isinstance(expr.operand, ast.Constant):
-            number = expr.operand.value
-            return -number if isinstance(number, int | float) else UNKNOWN
-        if isinstance(expr, ast.List | ast.Tuple | ast.Set):
-            items = [self.literal(item, scope) for item in expr.elts]
-            return UNKNOWN if any(item is UNKNOWN for item in items) else items
-        if isinstance(expr, ast.Dict):
-            out: dict[object, object] = {}
-            for key, item in zip(expr.keys, expr.values, strict=True):
-                name = UNKNOWN if key is None else self.literal(key, scope)
-                if name is UNKNOWN or isinstance(name, list | dict):
-                    return UNKNOWN
-                out[name] = self.literal(item, scope)
-            return out
-        value = self.resolve(expr, scope)
-        node = value.node
-        if node is not None and node is not expr and value.scope is not None and value.kind in _LITERAL:
-            if id(node) in self._within:  # it holds itself
-                return UNKNOWN
-            self._within.add(id(node))
-            try:
-                return self.literal(node, value.scope)
-            finally:
-                self._within.discard(id(node))
-        return value.text if value.kind == "text" and value.text is not None else UNKNOWN
+        return self._literals.literal(expr, scope)
 
     def mapping(self, expr: ast.expr, scope: Scope) -> dict[str, tuple[ast.expr, Scope]]:
         """A dict literal with text keys, followed through names; `dict(a=1)` counts. Values stand in their scope."""
-        value = self.resolve(expr, scope)
-        node, where = (value.node, value.scope) if value.node is not None and value.scope is not None else (expr, scope)
-        out: dict[str, tuple[ast.expr, Scope]] = {}
-        if isinstance(node, ast.Dict):
-            if id(node) in self._within:  # it holds itself
-                return out
-            self._within.add(id(node))
-            try:
-                for key, item in zip(node.keys, node.values, strict=True):
-                    if key is None:
-                        out.update(self.mapping(item, where))
-                    elif (name := self.text(key, where)) is not None:
-                        out[name] = (item, where)
-            finally:
-                self._within.discard(id(node))
-        elif isinstance(node, ast.Call) and chain(node.func) == "dict":
-            for keyword in node.keywords:
-                if keyword.arg is not None:
-                    out[keyword.arg] = (keyword.value, where)
-        return out
+        return self._literals.mapping(expr, scope)
 
     def items(self, expr: ast.expr, scope: Scope) -> Items:
         """The elements of a list expression, in order, each resolved."""
         return self._lists.items(expr, scope)
 
-    # -- who calls whom ------------------------------------------------------------------------------------------
-
     def called(self, function: Function) -> list[Function]:
         """Repo functions and methods a function calls or hands on, nested functions' calls included."""
-        known = self._called.get(function)
-        if known is None:
-            found: dict[Function, None] = {}
-            for call in function.calls:
-                value = self.resolve(call.node.func, call.scope)
-                self._add_called(value, found)
-            for text in function.names:
-                self._add_called(self.dotted(text, function.scope), found)
-            for inner in function.module.functions:
-                if inner.scope.parent is function.scope:
-                    found.setdefault(inner)
-            known = self._called[function] = [f for f in found if f is not function]
-        return known
+        return self._graph.called(function)
 
-    def _add_called(self, value: Value, found: dict[Function, None]) -> None:
-        if value.function is not None:
-            found.setdefault(value.function)
-        elif value.kind == "class" and value.cls is not None:
-            made = self.find_method(value.cls, "__init__")
-            if made is not None:
-                found.setdefault(made)
-        elif value.kind == "instance" and value.cls is not None:
-            for name in ("__call__", "forward"):
-                method = self.find_method(value.cls, name)
-                if method is not None:
-                    found.setdefault(method)
+    def reachable(self, function: Function) -> frozenset[Function]:
+        """A function and every repo function it calls, at any depth; cycles are cut."""
+        return self._graph.reachable(function)
+
+    def callers(self, function: Function) -> list[Call]:
+        """Kept calls in the repository whose last name is this function's (or its class's) and that resolve to it."""
+        return self._graph.callers(function)
 
     def dotted(self, text: str, scope: Scope) -> Value:
         """What a dotted text such as "self.db.query" is in a scope."""
@@ -665,92 +559,9 @@ class Resolver:
             value = self.attribute(value, part)
         return value
 
-    def reachable(self, function: Function) -> frozenset[Function]:
-        """A function and every repo function it calls, at any depth; cycles are cut."""
-        known = self._reachable.get(function)
-        if known is None:
-            found: set[Function] = {function}
-            todo = [function]
-            while todo:
-                for next_one in self.called(todo.pop()):
-                    if next_one not in found:
-                        found.add(next_one)
-                        todo.append(next_one)
-            known = self._reachable[function] = frozenset(found)
-        return known
-
-    def callers(self, function: Function) -> list[Call]:
-        """Kept calls in the repository whose last name is this function's (or its class's) and that resolve to it."""
-        if self._callers is None:
-            self._callers = {}
-            self._by_name: dict[str, list[Call]] = {}
-            for module in self.modules.all:
-                for call in module.calls:
-                    func = call.node.func
-                    last = (
-                        func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-                    )
-                    self._by_name.setdefault(last, []).append(call)
-        known = self._callers.get(function)
-        if known is None:
-            self._callers[function] = known = []  # a call that asks for its own callers finds none
-            makes = function.name == "__init__" and function.cls is not None
-            names = [*self._made_by().get(function, ()), "cls", "__init__"] if makes else [function.name]
-            for call in (c for name in names for c in self._by_name.get(name, ())):
-                value = self.resolve(call.node.func, call.scope)
-                made = value.cls is not None and value.kind == "class" and makes
-                if value.function is function or (
-                    made and value.cls is not None and self.find_method(value.cls, "__init__") is function
-                ):
-                    known.append(call)
-        return known
-
-    def _made_by(self) -> dict[Function, list[str]]:
-        """Names of the classes that each `__init__` makes: its own and those that inherit it."""
-        if self._inits is None:
-            self._inits = {}
-            for module in self.modules.all:
-                for cls in module.classes:
-                    made = cls.methods.get("__init__") or (self.find_method(cls, "__init__") if cls.bases else None)
-                    if made is not None:
-                        self._inits.setdefault(made, []).append(cls.name)
-        return self._inits
-
     def symbol_of(self, call: Call) -> str:
         """The symbol of what a call makes: assigned name, "Class.attr", enclosing factory, else "<file>:<line>"."""
-        if call.assigned:
-            first, _, rest = call.assigned.partition(".")
-            if first in ("self", "cls") and rest and call.function is not None and call.function.cls is not None:
-                return f"{call.function.cls.qualname}.{rest}"
-            if call.scope.kind == "class":
-                return f"{call.scope.qualname}.{call.assigned}"
-            return call.assigned
-        around = self._assigned_around(call)
-        if around:
-            return around
-        if call.function is not None and not isinstance(call.function.node, ast.Lambda):
-            for expr in call.function.returns:
-                if call.node in _chained(expr):
-                    return call.function.qualname
-        return f"{call.module.path}:{call.node.lineno}"
-
-    def _assigned_around(self, call: Call) -> str:
-        """The name that gets a call's result in a tuple, or what it gives when it is configured."""
-        for name, bindings in call.scope.bindings.items():
-            for binding in bindings:
-                value = binding.value
-                for place in binding.at if binding.kind == "unpack" else ():
-                    inside = isinstance(value, ast.Tuple | ast.List) and 0 <= place < len(value.elts)
-                    value = value.elts[place] if inside else None  # type: ignore[union-attr]
-                if binding.kind in ("assign", "unpack", "with") and value is not None and call.node in _chained(value):
-                    return f"{call.scope.qualname}.{name}" if call.scope.kind == "class" else name
-        cls = call.function.cls if call.function is not None else None
-        for name, attributes in cls.scope.attributes.items() if cls is not None else ():
-            if any(
-                b.kind == "assign" and b.value is not None and call.node in _chained(b.value) for b, _ in attributes
-            ):
-                return f"{cls.qualname}.{name}" if cls is not None else name
-        return ""
+        return symbol_of(call)
 
 
 _FIELDS = frozenset({"pydantic.Field", "pydantic.fields.Field", "dataclasses.field", "attr.ib", "attrs.field"})
@@ -768,29 +579,6 @@ def _names_type(value: Value) -> bool:
     return value.kind in ("external", "class") and (value.origin or "").rpartition(".")[2][:1].isupper()
 
 
-_CONFIGURING = frozenset({
-    "with_config", "with_retry", "with_fallbacks", "with_types", "with_listeners", "bind", "as_agent",
-})  # fmt: skip
-"""Methods that give the very thing back, configured or in a runner around it."""
-
-
-def _chained(expr: ast.expr) -> list[ast.Call]:
-    """A call and the one it only configures: `make(...).with_config(...)`."""
-    found: list[ast.Call] = []
-    while True:
-        if isinstance(expr, ast.Await):
-            expr = expr.value
-        elif isinstance(expr, ast.Call):
-            found.append(expr)
-            func = expr.func
-            if not (isinstance(func, ast.Attribute) and func.attr in _CONFIGURING):
-                return found
-            expr = func.value
-        else:
-            return found
-
-
-_LITERAL = frozenset({"text", "number", "bool", "none", "list", "dict"})
 _HANDLERS: dict[type[ast.expr], Callable[..., Value]] = {
     ast.Name: Resolver._name,
     ast.Attribute: Resolver._attribute,

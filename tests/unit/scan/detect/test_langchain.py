@@ -136,3 +136,24 @@ def test_what_a_subclass_hands_to_its_base_is_what_the_base_makes_its_agent_of()
         langchain,
     )
     assert {name: tools for name, (_, tools) in agents(model).items()} == {"executor": ["sell"]}
+
+
+def test_an_executor_is_one_agent_whichever_factory_a_branch_takes_and_whatever_wraps_it() -> None:
+    model = run(
+        project(
+            main="""
+            from langchain.agents import AgentExecutor, create_react_agent, create_tool_calling_agent
+            from langchain.agents.agent import RunnableAgent, RunnableMultiActionAgent
+            def build(llm, kind, prompt):
+                if kind == "react":
+                    agent = RunnableAgent(runnable=create_react_agent(llm, [], prompt))
+                else:
+                    runnable = create_tool_calling_agent(llm, [], prompt)
+                    agent = RunnableMultiActionAgent(runnable=runnable)
+                    agent = RunnableAgent(runnable=agent)
+                return AgentExecutor(agent=agent, tools=[])
+            """
+        ),
+        langchain,
+    )
+    assert list(agents(model)) == ["build"]

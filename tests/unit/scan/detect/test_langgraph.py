@@ -420,3 +420,42 @@ graph = StateGraph(dict).add_node(flight).add_node(hotel).add_edge(START, "fligh
     model = run(project(main=source), langgraph)
     assert tools(model) == {"flight": ["transfer_to_hotel"], "hotel": ["transfer_to_flight"]}
     assert links(model) == ["flight > hotel [graph]", "hotel > flight [graph]"]
+
+
+def test_a_node_that_checks_tool_calls_is_a_step_also_when_it_is_of_a_class_of_the_repository() -> None:
+    source = """
+from langgraph.graph import StateGraph
+from langgraph.prebuilt import ValidationNode
+class Checking(ValidationNode):
+    def _func(self, state): return state
+graph = StateGraph(dict)
+graph.add_node("check", Checking([]))
+graph.add_node("plain", ValidationNode([]))
+"""
+    model = run(project(main=source), langgraph)
+    assert (agents(model), [s.name for s in model.steps]) == ([], ["check", "plain"])
+
+
+def test_nodes_that_callers_of_a_factory_hand_in_are_what_their_functions_are() -> None:
+    source = """
+from langchain_openai import ChatOpenAI
+from langgraph.graph import StateGraph
+llm = ChatOpenAI()
+def build(nodes, write_name, run_name, review_name="review"):
+    graph = StateGraph(dict)
+    graph.add_node(write_name, nodes[write_name])
+    graph.add_node(run_name, nodes[run_name])
+    graph.add_node(review_name, nodes[review_name])
+    graph.add_edge(write_name, run_name)
+    graph.add_edge(run_name, write_name)
+    return graph.compile()
+def write(s): return llm.invoke(s)
+def execute(s): return s
+def other(s): return llm.invoke(s)
+first = build({"write": write, "execute": execute, "review": execute}, "write", "execute")
+second = build(nodes={"draft": other, "execute": execute, "look": write}, write_name="draft", run_name="execute")
+"""
+    model = run(project(main=source), langgraph)
+    assert [name for _, name, _ in agents(model)] == ["{write_name}"]
+    assert [s.name for s in model.steps] == ["execute", "review"]
+    assert [f.name for f in model.agents[0].code] == ["write", "other"]

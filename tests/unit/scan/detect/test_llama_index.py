@@ -86,3 +86,20 @@ def test_agents_in_attributes_with_methods_as_tools_and_a_limit_on_the_run() -> 
     assert links(model) == {("First", "delegates_to", "Second", "flow")}
     assert guardrails(model) == [("main.py", 13, "rate_limit", ["crew flow"])]
     assert [(crew.run, crew.rate_limited) for crew in model.crews] == [(True, True)]
+
+
+def test_a_worker_is_an_agent_under_the_name_of_the_runner_made_of_it() -> None:
+    model = run(
+        project(
+            main="""
+            from llama_index.core.agent import ReActAgentWorker
+            from llama_index.core.agent.react_multimodal.step import MultimodalReActAgentWorker
+            class Looking:
+                def __init__(self, llm):
+                    self.seeing = MultimodalReActAgentWorker.from_tools(tools=[], multi_modal_llm=llm).as_agent()
+            reading = ReActAgentWorker.from_tools([]).as_agent()
+            """
+        ),
+        llama_index,
+    )
+    assert agents(model) == {"seeing": ("main.py", []), "reading": ("main.py", [])}

@@ -55,6 +55,12 @@ prompt = ChatPromptTemplate.from_messages([])
         "class P:\n    def __init__(self, m): self.m = m\n    @classmethod\n    def make(cls, k):\n        if k: m = llm\n        else: m = None\n"
         "        return cls(m)\n    def ask(self, s): return self.m.invoke(s)\ndef f(s): return P.make(s).ask(s)",
         "models = {'a': ChatOpenAI()}\ndef f(s): return models[s].invoke(s)",
+        "def f(s, m): return (prompt | m | StrOutputParser()).invoke(s)",
+        "from typing import Any\ndef f(s, m: Any): return (m | StrOutputParser()).invoke(s)",
+        "class P(StrOutputParser): pass\ndef f(s, m): return (m | P()).invoke(s)",
+        "from langgraph.graph.state import CompiledStateGraph\ndef f(s, g: CompiledStateGraph): return g.invoke(s)",
+        "from dataclasses import dataclass, field\nM = ChatOpenAI | None\n@dataclass\nclass D:\n    m: M = field(default=None)\n"
+        "    def ask(self, s): return self.m.invoke(s)\ndef f(s): return D().ask(s)",
     ],
 )
 def test_a_function_that_asks_a_model_reaches_it(body: str) -> None:
@@ -69,6 +75,8 @@ def test_a_function_that_asks_a_model_reaches_it(body: str) -> None:
         "def f(s): return {'x': 1}",
         "def f(s, llm): return llm.invoke(s)",
         "def f(s): return prompt.invoke(s)",
+        "from langchain_core.runnables import RunnableLambda\ndef f(s): return (prompt | RunnableLambda(print)).invoke(s)",
+        "from typing import Any\ndef f(s, m: Any): return m.invoke(s)",
         "def f(s): return llm",
         "def f(s): return s.graph.invoke(s)",
         "from langgraph.prebuilt import ToolNode\nnode = ToolNode([llm])\ndef f(s): return node.invoke(s)",

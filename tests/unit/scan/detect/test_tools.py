@@ -194,3 +194,17 @@ def test_literal_schemas_go_by_the_function_and_hosted_tools_by_their_type() -> 
 def test_a_model_bound_as_schema_is_no_running_tool() -> None:
     (tool,) = tools("from crewai import Agent\nfrom pydantic import BaseModel\nclass Answer(BaseModel): x: int\nAgent(tools=[Answer])")  # fmt: skip
     assert (tool.identity, tool.kind, tool.code) == ("Answer", "schema", [])
+
+
+def test_a_wrapped_function_that_is_not_known_is_a_tool_only_under_a_name() -> None:
+    source = """
+        from crewai import Agent
+        from llama_index.core.tools import FunctionTool
+        def build(module, names, given):
+            return Agent(tools=[
+                FunctionTool.from_defaults(fn=getattr(module, names[0])),
+                FunctionTool.from_defaults(fn=given),
+                FunctionTool.from_defaults(fn=given, name="named"),
+            ])
+        """
+    assert [t.identity for t in tools(source)] == ["named"]
