@@ -43,6 +43,10 @@ class JsonFile:
     error: str = ""
 
 
+_NAMESAKE = "agents."
+"""What the repository defines in an `agents` folder of its own is not the library of that name."""
+
+
 class _Origins(Generic[T]):
     """Things by dotted origin, found by origin or pattern without looking at every origin."""
 
@@ -141,7 +145,8 @@ class Project:
             for module in self.modules:
                 for call in module.calls:
                     value = self.resolver.resolve(call.node.func, call.scope)
-                    if value.origin is not None:
+                    own = value.kind in ("class", "function")
+                    if value.origin is not None and not (own and value.origin.startswith(_NAMESAKE)):
                         self._by_origin.add(value.origin, (call, value))
         return self._by_origin.matching(pattern)
 

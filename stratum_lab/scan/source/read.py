@@ -38,6 +38,8 @@ REASONS: Final[dict[Reason, str]] = {
 
 MCP_NAMES: Final = frozenset({"mcp.json", ".mcp.json", "mcp_config.json", "claude_desktop_config.json"})
 _YAML_NAMES: Final = ("*agent*.yaml", "*agent*.yml", "*task*.yaml", "*task*.yml")
+_OTHER_YAML: Final = re.compile(rb"(?:^|/)(?:\.github/|(?:docker-)?compose[.-][^/]*$)")
+"""Workflows and compose files: they configure no agent, whatever their name."""
 _TEXT_NAMES: Final = frozenset({".gitignore", "setup.cfg", "Pipfile", "OAI_CONFIG_LIST"})
 _TEXT_ENDS: Final = (".toml", ".ipynb", "requirements.txt")
 _MCP_KEY: Final = b'"mcpServers"'
@@ -80,7 +82,8 @@ def kind_of(raw: bytes) -> tuple[Kind, bool] | None:
         return "python", True
     low = name.lower()
     if low.endswith((".yaml", ".yml")):
-        return "yaml", any(fnmatch.fnmatchcase(low, pattern) for pattern in _YAML_NAMES)
+        named = any(fnmatch.fnmatchcase(low, pattern) for pattern in _YAML_NAMES)
+        return "yaml", named and _OTHER_YAML.search(raw) is None
     if low.endswith(".json"):
         return "json", low in MCP_NAMES
     if name in _TEXT_NAMES or low.endswith(_TEXT_ENDS) or is_env_name(os.fsencode(name)) or _is_requirements(low):

@@ -244,3 +244,144 @@ def test_every_agent_needs_a_literal_to_be_identified(tmp_path: Path, text: str,
 def test_what_a_call_can_do_follows_its_origin(tmp_path: Path, text: str, expected: list[str]) -> None:
     distribution = measured(scan_of(tmp_path, {"a.py": text}))["capability_distribution"]
     assert sorted(distribution) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("agents.yml", 1),
+        ("my.Agents.yaml", 1),
+        ("x/task_list.yml", 1),
+        ("composer_agent.yaml", 1),
+        ("people.yaml", 0),
+        (".github/workflows/agents.yaml", 0),
+        ("deploy/docker-compose.agent.yml", 0),
+        ("compose.agents.yaml", 0),
+    ],
+)
+def test_yaml_is_configuration_by_its_name_unless_it_is_a_workflow_or_compose_file(
+    tmp_path: Path, name: str, count: int
+) -> None:
+    found = fields_of(scan_of(tmp_path, {name: "a: 1\n"}), ["repo_metadata.yaml_config_count", "files_scanned"])
+    assert found == {"repo_metadata.yaml_config_count": count, "files_scanned": count}
+
+
+ENVIRONMENT = {
+    "a.py": """
+        import os
+        from os import environ, getenv as g
+        KEY = "A6"
+        os.environ["A1"], os.environ.get("A2"), os.getenv("A3"), environ["A4"], g("A5"), os.getenv(KEY)
+        os.environ.get("A1")
+        def f(name): return os.getenv(name)  # os.getenv("NOT")
+        """,
+    "settings.py": """
+        from pydantic import AliasChoices, Field
+        from pydantic_settings import BaseSettings
+        class Settings(BaseSettings):
+            a: str = Field(validation_alias=AliasChoices("C1", "C2"))
+            b: str = Field(alias="C3")
+        """,
+    "sub/.env.example": "B1=1\nexport B2 = 3\n#B3=1\nA1=\n",
+    "sub/deep/.env.local": "B4=x\n",
+    "node_modules/x/.env": "N1=1\n",
+    "own/pyvenv.cfg": "",
+    "own/.env": "N2=1\n",
+}
+MCP = """{"mcpServers": {
+    "a": {"command": "npx", "args": ["-y", "@modelcontextprotocol/x@1.2.3"], "env": {"GITHUB_TOKEN": "t"}},
+    "b": {"url": "https://mcp.x.com/sse"},
+    "c": {"url": "http://127.0.0.1:3000", "type": "http"},
+    "d": {"command": "npx", "args": ["mcp-remote", "https://x.y/mcp"]}}}"""
+MCP_CODE = """
+from agents.mcp import MCPServerSse, MCPServerStdio
+from crewai_tools import MCPServerAdapter
+from langchain_mcp_adapters.client import MultiServerMCPClient
+from mcp import StdioServerParameters
+MCPServerStdio(name="one", params={"command": "npx", "args": ["-y", "@modelcontextprotocol/fs@2025.1.14"]})
+MCPServerSse(name="two", params={"url": "https://h.com/sse", "headers": {"X-API-KEY": "v"}})
+MultiServerMCPClient({"m": {"command": "python", "args": ["m.py"]}, "w": {"url": "http://localhost:8000/mcp"}})
+given = StdioServerParameters(command="uvx", args=["weather-mcp==0.3.1"], env={"WEATHER_KEY": "k"})
+with MCPServerAdapter(given) as tools:
+    pass
+"""
+PYDANTIC = "from pydantic_ai import Agent\na = Agent('openai:gpt-4o')\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param(ENVIRONMENT, {"env_var_count": 12}, id="names of variables"),
+        pytest.param({".gitignore": ".env*\n"}, {"has_env_in_gitignore": True}, id="ignored by a pattern"),
+        pytest.param({".gitignore": ".env\n!.env\n"}, {"has_env_in_gitignore": False}, id="ignored and taken back"),
+        pytest.param({".gitignore": "*\n!.env.example\n"}, {"has_env_in_gitignore": True}, id="another taken back"),
+        pytest.param({"sub/.gitignore": ".env\n"}, {"has_env_in_gitignore": False}, id="ignored below the root"),
+        pytest.param({".gitignore": ".env/\n.env.*\n"}, {"has_env_in_gitignore": False}, id="a folder is ignored"),
+        pytest.param(
+            {"mcp.json": MCP, "conf/any.json": MCP, "tests/mcp.json": MCP},
+            {"mcp_server_count": 8, "mcp_remote_count": 4, "mcp_auth_ratio": 0.25, "mcp_pinned_ratio": 0.25},
+            id="server configurations",
+        ),
+        pytest.param(
+            {".vscode/mcp.json": '{"servers": {"b": {"type": "http", "headers": {"Authorization": "x"}}}}'},
+            {"mcp_server_count": 1, "mcp_remote_count": 1, "mcp_auth_ratio": 1.0, "mcp_pinned_ratio": 0.0},
+            id="servers of an editor",
+        ),
+        pytest.param(
+            {"any.json": '{"x": {"mcpServers": {"a": {"command": "x"}}}}', "other.json": '{"mcpServers": {'},
+            {"mcp_server_count": 0, "files_scanned": 0, "parser_errors": 0, "mcp_auth_ratio": 0.0},
+            id="other JSON",
+        ),
+        pytest.param({"mcp.json": "{"}, {"parser_errors": 1}, id="a server configuration that does not parse"),
+        pytest.param(
+            {"a.py": MCP_CODE},
+            {"mcp_server_count": 5, "mcp_remote_count": 1, "mcp_auth_ratio": 0.4, "mcp_pinned_ratio": 0.4},
+            id="servers in code",
+        ),
+        pytest.param(
+            {"a.py": AGENT, "b.py": PYDANTIC},
+            {"repo_metadata.primary_framework": "CrewAI", "repo_metadata.framework_count": 2},
+            id="frameworks in a tie",
+        ),
+        pytest.param(
+            {"a.py": AGENT, "b.py": PYDANTIC, "c.py": "import pydantic_ai.models\n"},
+            {"repo_metadata.primary_framework": "PydanticAI"},
+            id="a tie that files decide",
+        ),
+        pytest.param(
+            {"a.py": AGENT, "b.py": PYDANTIC, "c.py": "import pydantic_ai\n", "d.py": AGENT},
+            {"repo_metadata.primary_framework": "CrewAI"},
+            id="agents before files",
+        ),
+        pytest.param(
+            {"a.py": "import crewai_extra, langgraphx, google.adkx, phi3\nimport openai\nopenai.OpenAI()\n"},
+            {"repo_metadata.primary_framework": None, "repo_metadata.framework_count": 0},
+            id="names that only begin alike",
+        ),
+        pytest.param(
+            {"agents/__init__.py": "class Agent: pass\n", "a.py": "from agents import Agent\nAgent(name='x')\n"},
+            {"repo_metadata.framework_count": 0, "agent_count": 0},
+            id="a package of that name",
+        ),
+        pytest.param(
+            {
+                "a.py": "x = 1\n\n# c\n",
+                "b.py": "x=",
+                "c.py": "",
+                "d.ipynb": "{}",
+                "f.yaml": "a: 1\n",
+                "test_x.py": "y=1",
+            },
+            {
+                "files_total": 6,
+                "files_scanned": 3,
+                "parser_errors": 1,
+                "repo_metadata.python_file_count": 4,
+                "repo_metadata.total_loc": 4,
+            },
+            id="files and lines",
+        ),
+    ],
+)
+def test_environment_servers_frameworks_and_files(tmp_path: Path, files: Files, expected: dict[str, Any]) -> None:
+    assert fields_of(scan_of(tmp_path, files), list(expected)) == expected
