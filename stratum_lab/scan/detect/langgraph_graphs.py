@@ -107,7 +107,17 @@ class GraphReader:
             if last in ("partial", "RunnableLambda", "RunnableCallable", "wraps", "RunnableGenerator"):
                 given = [*value.call.node.args[:1], *(a for n in ("func", "afunc") if (a := value.call.arg(n)))]
                 return [f for a in given for f in self.functions_of(a, value.call.scope)]
+        made = [(returned, maker.scope) for maker in self.makers_of(expr, scope) for returned in maker.returns]
+        if made:
+            return [function for returned in made for function in self.functions_of(*returned)]
         return self._passed_in(expr, scope) if isinstance(expr, ast.Subscript) else []
+
+    def makers_of(self, expr: ast.expr, scope: Scope) -> list[Function]:
+        """Repo functions of a dictionary of which one is called under a name that is not known: `makers[kind](...)`."""
+        if not (isinstance(expr, ast.Call) and isinstance(expr.func, ast.Subscript)):
+            return []
+        found = [self.resolver.resolve(*maker).function for _, maker in self.naming.pairs(expr.func.value, scope)]
+        return [maker for maker in found if maker is not None]
 
     def _passed_in(self, expr: ast.Subscript, scope: Scope) -> list[Function]:
         """`nodes[name]` of two parameters: what each caller has in its dictionary under the name it passes."""

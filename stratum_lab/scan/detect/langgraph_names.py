@@ -124,7 +124,20 @@ class NodeNames:
             for binding in where.bindings[expr.id] if where is not None else ():
                 if binding.kind == "add" and isinstance(binding.value, ast.Dict) and where is not None:
                     found += self._literal_pairs(binding.value, where)
+                elif binding.kind == "unpack" and binding.value is not None and where is not None and not found:
+                    found += self._returned_pairs(binding.value, binding.at, where)
         return found
+
+    def _returned_pairs(
+        self, given: ast.expr, at: tuple[int, ...], scope: Scope
+    ) -> list[tuple[Expression, Expression]]:
+        """Keys and values of a dictionary that a function of the repository gives among others."""
+        maker = self.resolver.resolve(given.func, scope).function if isinstance(given, ast.Call) else None
+        for expr in maker.returns if maker is not None and len(at) == 1 else ():
+            if maker is not None and isinstance(expr, ast.Tuple) and 0 <= at[0] < len(expr.elts):
+                element = expr.elts[at[0]]
+                return self.pairs(element, maker.scope) if isinstance(element, ast.Name) else []
+        return []
 
     def _literal_pairs(self, node: ast.Dict, scope: Scope) -> Iterator[tuple[Expression, Expression]]:
         for key, value in zip(node.keys, node.values, strict=True):
@@ -173,6 +186,9 @@ class NodeNames:
             for (key_node, key_scope), value in self.pairs(expr.value, scope) if key is not None else ():
                 if self._text(key_node, key_scope, NO_ENV) == key:
                     return value
+            pairs = self.pairs(expr.value, scope) if key is None else []
+            if len(pairs) == 1:  # filled in a loop of its own
+                return pairs[0][1]
         return expr, scope
 
     def names(self, expr: ast.expr | None, scope: Scope, env: Env = NO_ENV, depth: int = 0) -> list[str]:

@@ -12,6 +12,7 @@ from stratum_lab.scan.detect.langgraph_reach import Follower, Runs
 from stratum_lab.scan.detect.reach import holds_model
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Confidence, Crew, Link, Model, Step, Tool
+from stratum_lab.scan.source.index import chain
 
 if TYPE_CHECKING:
     from stratum_lab.scan.source.index import Call, Function, Scope
@@ -212,10 +213,16 @@ class Assembler:
         return found if len(found) == len(values) else []
 
     def _typed_tool_node(self, expr: ast.expr, scope: Scope) -> bool:
-        """Whether an element is taken from a parameter annotated as a collection of tool nodes."""
+        """Whether an element is taken from a parameter or field annotated as a collection of tool nodes."""
         if not isinstance(expr, ast.Subscript) or self.project.resolver.resolve(expr, scope).known:
             return False
         base, where = expr.value, scope
+        if isinstance(base, ast.Attribute):
+            owner = self.project.resolver.resolve(base.value, scope).cls
+            body = owner.node.body if owner is not None and owner.node is not None else []
+            fields = [s.annotation for s in body if isinstance(s, ast.AnnAssign) and chain(s.target) == base.attr]
+            if any("ToolNode" in ast.unparse(annotation) for annotation in fields):
+                return True
         for inner, inner_scope in self.follower.behind(base, scope):
             base, where = inner, inner_scope
         function = where.function

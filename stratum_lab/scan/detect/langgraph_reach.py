@@ -89,6 +89,9 @@ class Follower:
                 maker = self.project.callee(call).function
                 if maker is not None:
                     env.update(self._arguments(call, maker, {}))
+        if isinstance(expr, ast.Call):
+            for maker in self.reader.makers_of(expr, scope):
+                env.update(self._arguments(self.resolver.call_of(expr, scope), maker, {}))
         if value.call is not None and (value.origin or "").endswith(".partial") and value.call.node.args:
             inner = value.call
             first = inner.node.args[0]

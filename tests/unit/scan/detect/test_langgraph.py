@@ -459,3 +459,46 @@ second = build(nodes={"draft": other, "execute": execute, "look": write}, write_
     assert [name for _, name, _ in agents(model)] == ["{write_name}"]
     assert [s.name for s in model.steps] == ["execute", "review"]
     assert [f.name for f in model.agents[0].code] == ["write", "other"]
+
+
+def test_nodes_of_dictionaries_that_a_method_fills_are_what_their_makers_make() -> None:
+    source = """
+from langchain_openai import ChatOpenAI
+from langgraph.graph import StateGraph
+from langgraph.prebuilt import ToolNode
+from pydantic import BaseModel, Field
+class Setup(BaseModel):
+    llm: ChatOpenAI = Field(...)
+    ready: dict[str, ToolNode] = Field(...)
+    def made(self, kinds):
+        makers = {"news": make_news, "market": make_market}
+        asking = {}
+        clearing = {}
+        running = {}
+        for kind in kinds:
+            asking[kind] = makers[kind](self.llm)
+            clearing[kind] = make_clear()
+            running[kind] = self.ready[kind]
+        return asking, clearing, running
+    def build(self, kinds):
+        asking, clearing, running = self.made(kinds)
+        graph = StateGraph(dict)
+        for kind, node in asking.items():
+            graph.add_node(f"{kind} analyst", node)
+            graph.add_node(f"clear {kind}", clearing[kind])
+            graph.add_node(f"tools {kind}", running[kind])
+        return graph.compile()
+def make_news(llm):
+    def news(s): return llm.invoke(s)
+    return news
+def make_market(llm):
+    def market(s): return llm.invoke(s)
+    return market
+def make_clear():
+    def clear(s): return s
+    return clear
+"""
+    model = run(project(main=source), langgraph)
+    assert [name for _, name, _ in agents(model)] == ["{kind} analyst"]
+    assert [s.name for s in model.steps] == ["clear {kind}", "tools {kind}"]
+    assert [f.name for f in model.agents[0].code] == ["news", "market"]
