@@ -5,7 +5,6 @@ A case is a tree and the fields that its ping must carry; a dotted name is a key
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +12,8 @@ import pytest
 
 from stratum_lab.ping.build import measured
 from stratum_lab.scan.providers import provided
-from stratum_lab.scan.result import Scan
-from stratum_lab.scan.scanner import scan_tree
+from tests.support.written import AGENT, Files, fields_of, scan_of
 
-Files = dict[str, str]
-
-
-def scan_of(root: Path, files: Files) -> Scan:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text).removeprefix("\n"), encoding="utf-8")
-    return scan_tree(root)
-
-
-def fields_of(scan: Scan, names: list[str]) -> dict[str, Any]:
-    values = measured(scan)
-    found = {}
-    for name in names:
-        field, _, key = name.partition(".")
-        found[name] = values[field][key] if key else values[field]
-    return found
-
-
-AGENT = "from crewai import Agent\na = Agent(role='r', goal='g', backstory='b')\n"
 HOLDER = "from crewai import Agent\na = Agent(role='r', goal='g', backstory='b', tools=[{}])\n"
 YAML_AGENT = "writer:\n  role: r\n  goal: g\n  llm: deepseek/deepseek-chat\n"
 
