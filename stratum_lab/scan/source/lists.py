@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stratum_lab.scan.source.index import PROPERTIES, Binding, Class, Function, Scope, chain
+from stratum_lab.scan.source.index import PROPERTIES, Binding, Call, Class, Function, Scope, chain
 from stratum_lab.scan.source.value import Items, Value
 
 if TYPE_CHECKING:
@@ -208,11 +208,27 @@ class ListReader:
             return self._collect(binding.value, where, out, seen)
         return self._collect_binding(binding, name, where, out, seen)
 
-    def _collect_returns(self, function: Function, out: list[Value], seen: set[int]) -> bool:
+    def _collect_returns(self, function: Function, out: list[Value], seen: set[int], call: Call | None = None) -> bool:
         found = False
         for expr in function.returns:
-            found = self._collect(expr, function.scope, out, seen) or found
+            chosen = self._chosen(expr, function, call) if call is not None else None
+            node, where = chosen or (expr, function.scope)
+            found = self._collect(node, where, out, seen) or found
         return found
+
+    def _chosen(self, expr: ast.expr, function: Function, call: Call) -> tuple[ast.expr, Scope] | None:
+        """The entry of a literal table that a call asks for: `return TABLE[kind]`, `return TABLE.get(kind)`."""
+        table: ast.expr | None = None
+        key: ast.expr | None = None
+        if isinstance(expr, ast.Subscript):
+            table, key = expr.value, expr.slice
+        elif isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr == "get":
+            table, key = expr.func.value, next(iter(expr.args), None)
+        if table is None or not isinstance(key, ast.Name) or key.id not in function.parameters:
+            return None
+        given = self._r.argument(call, function, key.id)
+        text = self._r.text(given, call.scope) if given is not None else None
+        return self._r.mapping(table, function.scope).get(text) if text is not None else None
 
     def _collect_comprehension(
         self, expr: ast.ListComp | ast.GeneratorExp | ast.SetComp, scope: Scope, out: list[Value], seen: set[int]
@@ -232,7 +248,7 @@ class ListReader:
         if callee.origin in ("builtins.list", "builtins.tuple", "builtins.set", "builtins.dict"):
             return True
         if callee.function is not None and len(seen) < _MAX_CALLS:
-            return self._collect_returns(callee.function, out, seen)
+            return self._collect_returns(callee.function, out, seen, self._r.call_of(expr, scope))
         if isinstance(expr.func, ast.Attribute) and expr.func.attr == "values" and not expr.args:
             base = self._r.resolve(expr.func.value, scope)
             if base.kind == "dict" and base.node is not None and base.scope is not None:

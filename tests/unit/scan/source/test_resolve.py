@@ -315,3 +315,10 @@ def test_a_field_that_a_class_declares_with_a_type_is_an_instance_of_it(field: s
 
 def test_any_says_nothing_about_a_parameter() -> None:
     assert not argument(project(main="from typing import Any\ndef f(m: Any): probe(m)")).known
+
+
+@pytest.mark.parametrize("returned", ["TABLE[kind]", "TABLE.get(kind, [])"])
+def test_a_list_of_a_table_is_the_one_that_the_call_asks_for(returned: str) -> None:
+    source = f"from x import a, b\nTABLE = {{'one': (a,), 'two': (b,)}}\ndef of(kind): return {returned}\nof('one')\n"
+    assert elements(project(main=source + "tools = of('two')\nprobe(list(tools))")) == ["x.b"]
+    assert elements(project(main=source + "def f(k): probe(of(k))")) == []
