@@ -92,8 +92,15 @@ class _Reader:
             return
         self.depth += 1
         try:
+            transport = self._text(call.arg("transport"), call.scope)
+            way = bool(transport) and "://" not in transport  # how the server is reached, not which it is
+            if way and call.arg("url") is not None and not self._text(call.arg("url"), call.scope):
+                yield self._one(call, transport)
+                return
             for name, expr in self._arguments(call):
                 if name == "name" or (isinstance(expr, ast.Constant) and not isinstance(expr.value, str)):
+                    continue
+                if name == "transport" and way:
                     continue
                 if (
                     name is None
@@ -175,10 +182,11 @@ class _Reader:
                 own = {k: (v, nested.scope) for k in _FIELDS if (v := nested.arg(k)) is not None}
                 fields = {**own, **fields}
         first = call.arg(None, 0)
-        if first is not None and not fields and self.resolver.text(first, call.scope) is not None:
+        unsaid = fields.keys().isdisjoint(("command", "url", "server_url"))
+        if first is not None and unsaid and self.resolver.text(first, call.scope) is not None:
             fields["command" if transport == "stdio" else "url"] = (first, call.scope)
             arguments = call.arg(None, 1)
-            if transport == "stdio" and arguments is not None:
+            if transport == "stdio" and arguments is not None and "args" not in fields:
                 fields["args"] = (arguments, call.scope)
         return self._described(fields, call.site, "", transport)
 

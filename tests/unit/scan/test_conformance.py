@@ -362,3 +362,26 @@ PYDANTIC = "from pydantic_ai import Agent\na = Agent('openai:gpt-4o')\n"
 )
 def test_environment_servers_frameworks_and_files(tmp_path: Path, files: Files, expected: dict[str, Any]) -> None:
     assert fields_of(scan_of(tmp_path, files), list(expected)) == expected
+
+
+def test_a_transport_is_no_server_and_an_address_may_stand_first(tmp_path: Path) -> None:
+    text = """
+        import os
+        from agno.tools.mcp import MCPTools
+        from pydantic_ai.mcp import MCPServerStdio, MCPServerStreamableHTTP
+        MCPTools(url="https://a.b/mcp", transport="streamable-http")
+        MCPTools(url=os.environ["ADDRESS"], transport="sse")
+        MCPTools(command="npx -y @c/d@1.0.0", transport="stdio")
+        MCPServerStdio("uvx", args=["e==2.0"])
+        MCPServerStreamableHTTP("https://q.r/mcp", headers={"Authorization": "x"})
+        """
+    found = [
+        (s.name, s.remote, s.version, s.authenticated) for s in scan_of(tmp_path, {"a.py": text}).model.mcp_servers
+    ]
+    assert found == [
+        ("a.b", True, "", False),
+        ("mcp:5", True, "", False),
+        ("npx", False, "1.0.0", False),
+        ("uvx", False, "2.0", False),
+        ("q.r", True, "", True),
+    ]
