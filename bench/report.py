@@ -18,13 +18,13 @@ _BASES = {"wall": "second", "cpu": "CPU second"}
 
 INTRO = """# Speed
 
-Generated from a result file of `make bench` by `python -m bench --docs FILE`; nothing here is typed by hand.
-How it is measured: the doc strings of the modules in `bench/`. Each number is the median of {repeat} repetitions, the
-smallest and largest in brackets. Compare within this page, not across machines.
+Generated from result files of `make bench` by `python -m bench --docs FILE...`; nothing here is typed by hand.
+How it is measured: the doc strings of the modules in `bench/`. Each number is a median, the smallest and largest in
+brackets. Compare within one measurement, not across measurements or machines.
 
 - *Events per second* is by wall time; *per CPU second* divides by the CPU time of the measured processes, whatever
   the broker and other processes use.
-- Input: recorded runs (`tests/fixtures/runs`) repeated to runs of 1,000 events, {events:,} events at 100 and 500 events
+- Input: recorded runs (`tests/fixtures/runs`) repeated to runs of 1,000 events, at 100 and 500 events
   a message, fewer below (the table of inputs); *runs as recorded* has about 22 events a run, five runs a repository,
   one message a run. The topics have 4 partitions, lz4; every variant reads the same topics in the same invocation.
 - *Live path*: from the first folded event to all offsets committed, which happens after the records are acknowledged.
@@ -50,23 +50,29 @@ def text(result: dict[str, Any]) -> str:
     return "\n".join(out)
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """`docs/bench.md`."""
+def markdown(*results: dict[str, Any]) -> str:
+    """`docs/bench.md`, a section for each measurement."""
+    return "\n".join([INTRO, *(line for result in results for line in _section(result))]) + "\n"
+
+
+def _section(result: dict[str, Any]) -> list[str]:
     options = result["options"]
-    out = [INTRO.format(repeat=options["repeat"], events=options["events"])]
-    out += [f"Machine: {_machine(result['machine'])}. Measured {result['date']}.", ""]
-    out += _busy(result["machine"])
-    out += ["## Targets and ratios", "", *_table(["", "measured", "target", ""], _comparisons(result)), ""]
+    parts = [title for part, title in PARTS.items() if _rows(result, part)]
+    out = [f"## {'; '.join(parts)}", ""]
+    out += [f"Measured {result['date']}, medians of {options['repeat']}. Machine: {_machine(result['machine'])}.", ""]
+    out += [*_busy(result["machine"]), *_table(["", "measured", "target", ""], _comparisons(result)), ""]
     for part, title in PARTS.items():
         rows = _rows(result, part)
         if rows:
-            out += [f"## {title}", "", *_table(["", "per second", "per CPU second", "notes"], rows), ""]
+            out += [f"### {title}", "", *_table(["", "per second", "per CPU second", "notes"], rows), ""]
     inputs = [
         [i["shape"], i["layout"], f"{i['events']:,}", f"{i['messages']:,}", f"{i['runs']:,}", f"{i['bytes_per_event']}"]
         for i in result["inputs"]
     ]
-    out += ["## Inputs", "", *_table(["shape", "layout", "events", "messages", "runs", "bytes per event"], inputs)]
-    return "\n".join(out) + "\n"
+    if inputs:
+        head = ["shape", "layout", "events", "messages", "runs", "bytes per event"]
+        out += ["### Inputs", "", *_table(head, inputs), ""]
+    return out
 
 
 def _machine(facts: dict[str, Any]) -> str:

@@ -58,7 +58,9 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--profile", action="store_true", help="one more pass under cProfile, written beside the result"
     )
-    parser.add_argument("--docs", type=Path, metavar="FILE", help="write docs/bench.md from a result file and end")
+    parser.add_argument(
+        "--docs", type=Path, nargs="+", metavar="FILE", help="write docs/bench.md from result files and end"
+    )
     return parser.parse_args(argv)
 
 
@@ -89,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure what was asked for; returns the exit code."""
     args = options(sys.argv[1:] if argv is None else argv)
     if args.docs is not None:
-        DOCS.write_text(report.markdown(json.loads(args.docs.read_text(encoding="utf-8"))), encoding="utf-8")
+        results = [json.loads(path.read_text(encoding="utf-8")) for path in args.docs]
+        DOCS.write_text(report.markdown(*results), encoding="utf-8")
         _say(f"wrote {DOCS}")
         return 0
     logs.configure(LogSettings(level="warning"))
