@@ -35,6 +35,8 @@ LIGHT_BYTES: Final = 24_000_000
 """Bytes of source that are kept in the light form; of what is beyond, only files with facts are."""
 TEXT_BYTES: Final = 262_144
 """Largest dependency, env or ignore file that is kept as text."""
+ASIDE_BYTES: Final = 4_000_000
+"""Bytes of YAML without name or shape of a configuration that are kept until it is known whether code names them."""
 _EXCLUDED_PARTS = frozenset({"test", "tests", "vendor", "_vendor", "third_party"})
 _EXCLUDED_NAMES = ("test_*.py", "*_test.py", "conftest.py")
 _YAML_SHAPES = ((b"role", b"goal"), (b"description", b"expected_output"))
@@ -102,6 +104,8 @@ class Loader:
         self._texts: dict[str, str] = {}
         self._secrets: list[Site] = []
         self._unparsed_yaml: dict[str, str] = {}
+        self._aside: dict[str, bytes] = {}
+        self._aside_room = ASIDE_BYTES
         self._lines: dict[str, int] = {}
 
     def add(self, path: str, data: bytes) -> None:
@@ -154,6 +158,9 @@ class Loader:
 
     def _add_yaml(self, path: str, data: bytes, named: bool) -> None:
         if not named and not any(all(word in data for word in words) for words in _YAML_SHAPES):
+            if len(data) <= self._aside_room:  # code may still name it as its configuration
+                self._aside_room -= len(data)
+                self._aside[path] = data
             return
         file = _parse_yaml(path, data)
         if file.error and not named:
@@ -182,17 +189,22 @@ class Loader:
 
     def project(self, paths: Iterable[str], untracked: Iterable[str] = ()) -> Project:
         """The project of everything added; YAML that code names as configuration is settled here."""
+        known = set(paths)
         made = Project(
             self._modules,
             yaml=self._yaml,
             json=self._json,
             texts=self._texts,
-            paths=paths,
+            paths=known,
             untracked=untracked,
             secrets=self._secrets,
         )
-        for target in _config_targets(made):
-            if target in self._unparsed_yaml:
+        for target in sorted(_config_targets(made)):
+            if target in self._aside:
+                self._add_yaml(target, self._aside.pop(target), True)
+                if self._yaml[-1].path == target:
+                    made.yaml[target] = self._yaml[-1]
+            elif target in self._unparsed_yaml:
                 self.fail(target, self._unparsed_yaml[target])
             elif target in made.yaml:
                 made.yaml[target].config = True
