@@ -14,6 +14,7 @@ import networkx as nx
 
 from stratum_lab.contract.events.graph import StructuralGraph
 from stratum_lab.contract.events.record import GraphMetrics, TopologyMetrics
+from stratum_lab.contract.rounding import half_up
 from stratum_lab.fold.facts import RunFacts
 from stratum_lab.fold.record.derive import counted_runs
 from stratum_lab.fold.state import AttemptState, Edge
@@ -54,15 +55,22 @@ def graph_metrics(
     return GraphMetrics(
         graph_node_count=n,
         graph_edge_count=e,
-        edge_density=round(e / (n * (n - 1)), 6) if n > 1 else 0.0,
+        edge_density=half_up(e, n * (n - 1), 6) if n > 1 else 0.0,
         diameter=max([*diameters, int(has_agent)]),
-        avg_degree=round(2 * e / n, 2) if n else 0.0,
+        avg_degree=half_up(2 * e, n, 2),
         max_degree=top,
-        clustering_coefficient=round(nx.transitivity(undirected), 4) if e > 2 else 0.0,
+        clustering_coefficient=_transitivity(undirected) if e > 2 else 0.0,
         connected_components=len(components) + n - len(degrees),
         longest_chain=_longest_chain([t for t in triples if t[2] in FLOW and t not in not_flow]),
-        hub_score=round(top / n, 2) if n else 0.0,
+        hub_score=half_up(top, n, 2),
     )
+
+
+def _transitivity(graph: nx.Graph) -> float:
+    """Three times the triangles over the connected triples, 4 decimals."""
+    corners = sum(nx.triangles(graph).values())
+    triples = sum(degree * (degree - 1) // 2 for _, degree in graph.degree())
+    return half_up(corners, triples, 4)
 
 
 def _longest_chain(edges: Sequence[Edge]) -> int:

@@ -7,20 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import networkx as nx
 
+from stratum_lab.contract.rounding import half_up
 from stratum_lab.scan.graph import FLOW_EDGES, Edge, Metrics
 
 _BOUNDING = 16
 """Searches that bound, before all that is left is searched at once."""
 _AT_ONCE = 2048
 """Nodes searched from at once; bounds the memory of the bits."""
-
-
-def half_up(numerator: int, denominator: int, places: int) -> float:
-    """A quotient of non-negative integers rounded half up, exactly; 0.0 for a denominator of 0."""
-    if denominator == 0:
-        return 0.0
-    scale: int = 10**places
-    return (2 * numerator * scale + denominator) // (2 * denominator) / scale
 
 
 def measure(node_ids: Iterable[str], edges: Iterable[Edge], *, has_agent: bool) -> Metrics:

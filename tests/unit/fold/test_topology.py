@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import combinations
 
 import pytest
@@ -14,6 +15,13 @@ from stratum_lab.fold.topology import FLOW, graph_metrics
 from tests.support.fold import REPO, event, runs_of
 
 TYPES = ("feeds_into", "delegates_to", "shares_tool", "gated_by")
+
+
+def quotient(numerator: int, denominator: int, places: int) -> float:
+    """Rounded half up, by decimal arithmetic."""
+    if not denominator:
+        return 0.0
+    return float((Decimal(numerator) / denominator).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
 def brute(nodes: set[str], edges: list[Edge], has_agent: bool) -> GraphMetrics:
@@ -29,14 +37,14 @@ def brute(nodes: set[str], edges: list[Edge], has_agent: bool) -> GraphMetrics:
     return GraphMetrics(
         graph_node_count=n,
         graph_edge_count=e,
-        edge_density=round(e / (n * (n - 1)), 6) if n > 1 else 0.0,
+        edge_density=quotient(e, n * (n - 1), 6),
         diameter=max([has_agent, *(max(d.values()) for d in distance.values())]),
-        avg_degree=round(2 * e / n, 2) if n else 0.0,
+        avg_degree=quotient(2 * e, n, 2),
         max_degree=top,
-        clustering_coefficient=round(3 * triangles / triads, 4) if triads else 0.0,
+        clustering_coefficient=quotient(3 * triangles, triads, 4),
         connected_components=len({frozenset(d) for d in distance.values()}),
         longest_chain=chain({e[:2] for e in triples if e[2] in FLOW}),
-        hub_score=round(top / n, 2) if n else 0.0,
+        hub_score=quotient(top, n, 2),
     )
 
 
@@ -152,3 +160,10 @@ def test_without_a_graph_there_is_nothing_to_compare_with() -> None:
     topology = derive_topology(REPO, runs_of([event("delegation.initiated", A, target=B)]), None)
     assert (topology.structural, topology.difference, topology.nodes_both) == (None, None, 0)
     assert topology.runtime.graph_edge_count == 1
+
+
+def test_ties_are_rounded_up() -> None:
+    edges = [("hub", f"n{i}", "feeds_into") for i in range(5)] + [("n0", "n1", "feeds_into")]
+    ring = graph_metrics({f"alone{i}" for i in range(2)}, edges, has_agent=True)
+    assert (ring.graph_node_count, ring.max_degree) == (8, 5)
+    assert ring.hub_score == 0.63  # 0.625: half to even would give 0.62

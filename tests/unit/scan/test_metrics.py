@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stratum_lab.contract.rounding import half_up
 from stratum_lab.scan import metrics
 from stratum_lab.scan.graph import FLOW_EDGES, Edge
-from stratum_lab.scan.metrics import components, diameter, half_up, longest_chain, measure, transitivity
+from stratum_lab.scan.metrics import components, diameter, longest_chain, measure, transitivity
 
 NODES = [f"n{i}" for i in range(9)]
 TYPES = ["reads_from", "tool_of", "feeds_into", "delegates_to", "shares_with", "gated_by", "sends_to"]
