@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from stratum_lab.contract.ping_fields import SCHEMA_IDS, SCHEMA_VERSIONS, live
+from stratum_lab.contract.score import score_of_counts
 from stratum_lab.ping.checking import Fields, Registry
-from stratum_lab.ping.rounding import percent, ratio, risk_score
+from stratum_lab.ping.rounding import percent, ratio
 from stratum_lab.scan.graph import SEVERITIES
 
 registry = Registry()
@@ -191,8 +192,8 @@ def _formula(f: Fields) -> Iterator[str]:
     severities = f["finding_severities"]
     if set(severities) - set(SEVERITIES) or min(severities.values(), default=0) < 0:
         yield f"finding_severities has the keys {', '.join(sorted(severities))}"
-    elif f["risk_score"] != risk_score(severities):
-        yield f"risk_score is {f['risk_score']}, the formula gives {risk_score(severities)}"
+    elif f["risk_score"] != score_of_counts(severities):
+        yield f"risk_score is {f['risk_score']}, the formula gives {score_of_counts(severities)}"
 
 
 @check("M8", "findings are counted under their adjusted severity", since=2)

@@ -6,12 +6,12 @@ Workers find it in `scan.status`; the history is for the command line: one file 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_data_path
 
 from stratum_lab.contract.events import ScanStatus
 from stratum_lab.contract.ids import repo_id
@@ -56,14 +56,7 @@ class PreviousPing:
 
 def history_dir() -> Path:
     """The user's data folder for scans, outside any scanned project."""
-    named = os.environ.get("XDG_DATA_HOME")
-    if named:
-        base = Path(named)
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path.home() / ".local" / "share"
-    return base / "stratum" / "scans"
+    return user_data_path("stratum") / "scans"
 
 
 class History:

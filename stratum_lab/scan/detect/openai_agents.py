@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from stratum_lab.scan.detect.guard import Target, add_guardrail, keyword_guardrails
-from stratum_lab.scan.detect.teams import add_links, agent_of, delegations, form_crews, is_inline
+from stratum_lab.scan.detect.teams import add_links, agent_of, definitions, delegations, form_crews, is_inline
 from stratum_lab.scan.detect.tools import tools_of
 from stratum_lab.scan.model import Agent, Link, Model, Site, Tool
 
@@ -58,7 +58,7 @@ def agents(project: Project, model: Model) -> None:
 def groups(project: Project, model: Model) -> None:
     """Tools, guardrails, handoffs, and the crews that handoffs and agents as tools make."""
     own = [agent for agent in model.agents if agent.framework == FRAMEWORK]
-    calls = {agent: call for call, agent in _definitions(project, model)}
+    calls = {agent: call for call, agent in definitions(project, model, FRAMEWORK)}
     for agent in own:
         for call, name, value in _arguments(project, model, calls, agent):
             if name in ("tools", "mcp_servers"):
@@ -105,14 +105,6 @@ def _original(project: Project, model: Model, call: Call) -> Agent | None:
     assert isinstance(func, ast.Attribute)
     found = model.agent_of(project.resolver.resolve(func.value, call.scope))
     return found if found is not None and found.framework == FRAMEWORK and found.site != call.site else None
-
-
-def _definitions(project: Project, model: Model) -> Iterator[tuple[Call, Agent]]:
-    for module in project.modules:
-        for call in () if module.excluded else module.calls:
-            agent = model.agent_at(call.site)
-            if agent is not None and agent.framework == FRAMEWORK and agent.site == call.site:
-                yield call, agent
 
 
 def _arguments(

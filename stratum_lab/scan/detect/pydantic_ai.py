@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from stratum_lab.scan.detect.guard import Target, add_guardrail, keyword_guardrails
-from stratum_lab.scan.detect.teams import add_links, agent_of, delegations, form_crews, is_inline
+from stratum_lab.scan.detect.teams import add_links, agent_of, definitions, delegations, form_crews, is_inline
 from stratum_lab.scan.detect.tools import tool_of_function, tools_of
 from stratum_lab.scan.model import Agent, Model, Site, Tool
 
@@ -42,7 +42,7 @@ def agents(project: Project, model: Model) -> None:
 def groups(project: Project, model: Model) -> None:
     """Tools, output checks, limits of runs, and the crews that delegation inside tools makes."""
     own = [agent for agent in model.agents if agent.framework == FRAMEWORK]
-    for call, agent in _definitions(project, model):
+    for call, agent in definitions(project, model, FRAMEWORK):
         keyword_guardrails(call, project, model, FRAMEWORK, [agent])
         _settings(project, model, call, agent)
         for name in ("tools", "mcp_servers", "builtin_tools", "native_tools"):
@@ -67,14 +67,6 @@ def _add(project: Project, model: Model, call: Call) -> Agent:
     agent.identified = name is not None
     agent.inline = is_inline(project, call)
     return model.add_agent(agent)
-
-
-def _definitions(project: Project, model: Model) -> Iterator[tuple[Call, Agent]]:
-    for module in project.modules:
-        for call in () if module.excluded else module.calls:
-            agent = model.agent_at(call.site)
-            if agent is not None and agent.framework == FRAMEWORK and agent.site == call.site:
-                yield call, agent
 
 
 def _settings(project: Project, model: Model, call: Call, agent: Target) -> None:

@@ -204,3 +204,12 @@ def _order(members: list[Agent], links: list[Link], first: Agent) -> list[Agent]
                 todo.append(link.target)
     out.update(dict.fromkeys(members))
     return list(out)
+
+
+def definitions(project: Project, model: Model, framework: str) -> Iterator[tuple[Call, Agent]]:
+    """Every call that defines an agent of a framework, with the agent, in order of place."""
+    for module in project.modules:
+        for call in () if module.excluded else module.calls:
+            agent = model.agent_at(call.site)
+            if agent is not None and agent.framework == framework and agent.site == call.site:
+                yield call, agent

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stratum_lab.scan.finding import Coverage
 from stratum_lab.scan.graph import DataPath, Severity
-from stratum_lab.scan.model import Agent, CallSite, Capability, Confidence, Crew, Site
+from stratum_lab.scan.model import Agent, CallSite, Capability, CapabilityKind, Confidence, Crew, Site
 from stratum_lab.scan.rules.catalogue import Hit, rule
 from stratum_lab.scan.rules.facts import (
     Facts,
@@ -172,6 +172,21 @@ def unchecked_money(facts: Facts) -> Iterator[Hit]:
             )
 
 
+def _places(
+    facts: Facts, kinds: tuple[CapabilityKind, ...], careless: Callable[[CallSite], bool], how: str
+) -> Iterator[Hit]:
+    """A hit for each careless call and crew, in units that have at least two of them."""
+    for calls in _calls(facts, *kinds).values():
+        found = {call: capabilities for call, capabilities in calls.items() if careless(call)}
+        if len(found) < 2:
+            continue
+        for call, capabilities in found.items():
+            name = code_label(capabilities[0].symbol)
+            text = f"{name} calls {label(call.library)} {how}."
+            for crew in _crews(capabilities, facts):
+                yield Hit(call.site, text, "MEDIUM", crew, subjects=(name,))
+
+
 def _calls(facts: Facts, *kinds: str) -> dict[str, dict[CallSite, list[Capability]]]:
     """Confirmed call sites of library calls by project unit, each with the capabilities it belongs to.
 
@@ -203,14 +218,7 @@ def _crews(capabilities: list[Capability], facts: Facts) -> list[Crew | None]:
 )
 def unhandled_calls(facts: Facts) -> Iterator[Hit]:
     """One instance per call outside a try, in units that have at least two of them."""
-    for calls in _calls(facts, "outbound", "data_access", "financial").values():
-        bare = {call: capabilities for call, capabilities in calls.items() if not call.in_try}
-        if len(bare) < 2:
-            continue
-        for call, capabilities in bare.items():
-            text = f"{code_label(capabilities[0].symbol)} calls {label(call.library)} outside any try."
-            for crew in _crews(capabilities, facts):
-                yield Hit(call.site, text, "MEDIUM", crew, subjects=(code_label(capabilities[0].symbol),))
+    yield from _places(facts, ("outbound", "data_access", "financial"), lambda c: not c.in_try, "outside any try")
 
 
 @rule(
@@ -224,14 +232,7 @@ def unhandled_calls(facts: Facts) -> Iterator[Hit]:
 )
 def endless_calls(facts: Facts) -> Iterator[Hit]:
     """One instance per outbound call without effective timeout, in units that have at least two of them."""
-    for calls in _calls(facts, "outbound").values():
-        endless = {call: capabilities for call, capabilities in calls.items() if call.timed is False}
-        if len(endless) < 2:
-            continue
-        for call, capabilities in endless.items():
-            text = f"{code_label(capabilities[0].symbol)} calls {label(call.library)} without a timeout."
-            for crew in _crews(capabilities, facts):
-                yield Hit(call.site, text, "MEDIUM", crew, subjects=(code_label(capabilities[0].symbol),))
+    yield from _places(facts, ("outbound",), lambda c: c.timed is False, "without a timeout")
 
 
 @rule(

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
+from stratum_lab.contract.score import score_of_counts
 from stratum_lab.scan.finding import Coverage, Finding
 from stratum_lab.scan.graph import SEVERITIES, Severity
 from stratum_lab.scan.model import Crew
 
-WEIGHTS: dict[Severity, int] = {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}
-HALF = 50
-"""Raw weight at which the score is 50."""
-FLOOR = 8
-"""Score of a repository with any finding."""
-
 
 def score_of(severities: Iterable[Severity]) -> int:
-    """The score of a multiset of severities, rounded half up; 0 for none, else at least 8."""
-    raw = sum(WEIGHTS[severity] for severity in severities)
-    if raw == 0:
-        return 0
-    return max(FLOOR, (200 * raw + raw + HALF) // (2 * (raw + HALF)))
+    """The score of a multiset of severities; 0 for none, else at least 8."""
+    return score_of_counts(Counter(severities))
 
 
 def risk_score(findings: Iterable[Finding]) -> int:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from stratum_lab.scan.model import Site
 from stratum_lab.scan.source.index import Call, Class, Function, Module
 from stratum_lab.scan.source.modules import ModuleTable
+from stratum_lab.scan.source.read import is_requirements
 from stratum_lab.scan.source.resolve import Resolver, Value
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Project:
         self._units: set[str] = {
             posixpath.dirname(path)
             for path in self.paths
-            if posixpath.basename(path) in UNIT_FILES or _is_requirements(posixpath.basename(path))
+            if posixpath.basename(path) in UNIT_FILES or is_requirements(posixpath.basename(path))
         }
         self._by_origin: _Origins[tuple[Call, Value]] | None = None
         self._by_base: _Origins[Class] | None = None
@@ -231,7 +232,3 @@ def matches_origin(origin: str, pattern: str) -> bool:
     if pattern.endswith(".*"):
         return origin.startswith(pattern[:-1])
     return origin == pattern
-
-
-def _is_requirements(name: str) -> bool:
-    return name.startswith("requirements") and name.endswith(".txt")

@@ -86,12 +86,13 @@ def kind_of(raw: bytes) -> tuple[Kind, bool] | None:
         return "yaml", named and _OTHER_YAML.search(raw) is None
     if low.endswith(".json"):
         return "json", low in MCP_NAMES
-    if name in _TEXT_NAMES or low.endswith(_TEXT_ENDS) or is_env_name(os.fsencode(name)) or _is_requirements(low):
+    if name in _TEXT_NAMES or low.endswith(_TEXT_ENDS) or is_env_name(os.fsencode(name)) or is_requirements(low):
         return "text", False
     return None
 
 
-def _is_requirements(name: str) -> bool:
+def is_requirements(name: str) -> bool:
+    """Whether a file of this name lists dependencies."""
     return name.startswith("requirements") and name.endswith(".txt")
 
 

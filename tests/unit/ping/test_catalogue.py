@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_lab.contract.ping_fields import PingField, live
+from stratum_lab.contract.score import score_of_counts
 from stratum_lab.ping.catalogue import FIELDS, FUNCTIONS, field_functions
-from stratum_lab.ping.rounding import half_up, percent, ratio, risk_score
+from stratum_lab.ping.rounding import half_up, percent, ratio
 from stratum_lab.scan.detect.frameworks import DISPLAY
 from stratum_lab.scan.providers import DEFAULT_PROVIDER
 
@@ -82,7 +83,7 @@ def test_rounding_moves_by_at_most_half_a_step_and_up_in_the_middle(value: Fract
     ],
 )
 def test_the_score_is_the_formula_of_the_specification(severities: dict[str, int], score: int) -> None:
-    assert risk_score(severities) == score
+    assert score_of_counts(severities) == score
 
 
 def test_percents_are_rounded_half_up() -> None:

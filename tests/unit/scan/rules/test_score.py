@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stratum_lab.contract.score import SEVERITY_WEIGHTS
 from stratum_lab.scan.finding import Finding, Instance
 from stratum_lab.scan.graph import SEVERITIES, Severity
 from stratum_lab.scan.model import Confidence, Crew, Site
-from stratum_lab.scan.rules.score import WEIGHTS, coverage, crew_score, fix_impact, levels_down, risk_score, score_of
+from stratum_lab.scan.rules.score import coverage, crew_score, fix_impact, levels_down, risk_score, score_of
 
 MANY = st.lists(st.sampled_from(SEVERITIES), max_size=60)
 
@@ -35,7 +36,7 @@ def test_a_single_low_is_raised_to_8_and_nothing_is_0() -> None:
 
 @given(MANY)
 def test_the_score_is_the_formula_rounded_half_up(severities: list[Severity]) -> None:
-    raw = Decimal(sum(WEIGHTS[s] for s in severities))
+    raw = Decimal(sum(SEVERITY_WEIGHTS[s] for s in severities))
     exact = int((100 * raw / (raw + 50)).quantize(Decimal(1), ROUND_HALF_UP))
     assert score_of(severities) == (max(8, exact) if severities else 0)
 
