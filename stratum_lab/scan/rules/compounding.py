@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -262,14 +262,17 @@ def _screens(agent: Agent, crew: Crew) -> bool:
     return starts(_role(agent), SCREENING) or any(starts(f"{task.name} {task.text}", SCREENING) for task in own)
 
 
+def _readers(held: Iterable[Capability]) -> dict[tuple[str, str], Capability]:
+    """Of the capabilities that read one store the surest, then the first in place: no order of finding matters."""
+    by_place = sorted(held, key=lambda c: (c.sites[:1], c.symbol), reverse=True)
+    return {(c.unit, s): c for c in sorted(by_place, key=lambda c: c.confidence) for s in c.all_services}
+
+
 def control_bypasses(facts: Facts, crew: Crew) -> Iterator[Bypass]:
     """Bypasses of a sequential crew, by position of upstream, then downstream agent, then store."""
     if crew.process != "sequential":
         return
-    reads = [
-        {(c.unit, s): c for c in reversed(facts.held(agent, "data_access")) for s in c.all_services}
-        for agent in crew.members
-    ]
+    reads = [_readers(facts.held(agent, "data_access")) for agent in crew.members]
     for i, upstream in enumerate(crew.members):
         stores = sorted(reads[i])
         if not stores or not _screens(upstream, crew):
