@@ -1,0 +1,118 @@
+"""Frames: what is watched in one framework. A frame declares its hooks; this module applies and undoes them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from . import emit, wrap
+from .wrap import NotApplied
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class Hook(NamedTuple):
+    """One place where a frame listens.
+
+    Attributes:
+        name: Name in `patcher.hook_status`, for example `openai.post`.
+        module: Import name of the module after whose import the hook is applied.
+        apply: Patches that module; raises `NotApplied` when what it needs is not there.
+        library: Distribution whose version is reported; None: the frame's.
+    """
+
+    name: str
+    module: str
+    apply: Callable[[Any], None]
+    library: str | None = None
+
+
+class Frame(NamedTuple):
+    """What is watched in one framework.
+
+    Attributes:
+        name: Name of the frame's module in `frames`.
+        family: The `framework` field of its events (events.md section 1).
+        library: Distribution it watches.
+        hooks: Its hooks.
+        suppresses: Kind of fact (`llm`, `tool`, ...) -> frames whose facts of that kind are the same fact when they
+            are seen inside one of this frame; they stay silent then.
+        benign: Name of an exception class that is control flow -> status of the span that it ends.
+    """
+
+    name: str
+    family: str
+    library: str
+    hooks: tuple[Hook, ...] = ()
+    suppresses: Mapping[str, tuple[str, ...]] = {}
+    benign: Mapping[str, str] = {}
+
+
+_told: set[tuple[str, str]] = set()
+
+
+def apply(frame_module: str, name: str, module: ModuleType) -> None:
+    """Apply the hooks that one frame has for a module, and tell what came of each.
+
+    Args:
+        frame_module: Name of the module in `frames`.
+        name: Import name of the watched module.
+        module: The module, imported.
+    """
+    loaded = wrap.guarded("frame." + frame_module, importlib.import_module, f"{__package__}.frames.{frame_module}")
+    if loaded is None:
+        return
+    frame: Frame = loaded.FRAME
+    for hook in frame.hooks:
+        if hook.module == name:
+            wrap.guarded("hook." + hook.name, _apply, frame, hook, module)
+
+
+def undo(frame_module: str) -> None:
+    """Take back everything that a frame patched."""
+    loaded = sys.modules.get(f"{__package__}.frames.{frame_module}")
+    if loaded is not None:
+        frame: Frame = loaded.FRAME
+        for hook in frame.hooks:
+            wrap.undo(hook.name)
+            _told.difference_update({told for told in _told if told[0] == hook.name})
+
+
+def _apply(frame: Frame, hook: Hook, module: ModuleType) -> None:
+    status, reason = "applied", None
+    with wrap.owned_by(hook.name):
+        outcome = wrap.attempt(hook.apply, module)
+    if isinstance(outcome, NotApplied):
+        status, reason = "not_applied", str(outcome)
+    elif outcome is not None:
+        status, reason = "failed", type(outcome).__name__
+    if (hook.name, status) in _told:
+        return
+    _told.add((hook.name, status))
+    library = hook.library or frame.library
+    payload = {
+        "hook": hook.name,
+        "target": hook.module,
+        "status": status,
+        "reason": reason,
+        "library": library,
+        "version": _version(library, module),
+    }
+    emit.emit(frame, "patcher.hook_status", payload={k: v for k, v in payload.items() if v is not None})
+
+
+def _version(library: str, module: ModuleType) -> str | None:
+    """Version of a distribution: what the package says of itself, else what is installed."""
+    root = sys.modules.get(module.__name__.partition(".")[0])
+    said = getattr(root, "__dict__", {}).get("__version__")
+    if isinstance(said, str):
+        return said[:100]
+    from importlib import metadata
+
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None

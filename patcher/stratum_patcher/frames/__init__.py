@@ -1,0 +1,1 @@
+"""One module per watched framework; each has a `FRAME`."""

@@ -1,0 +1,416 @@
+"""Wrapping of other people's functions so that they cannot tell: the only place where the program's calls pass ours.
+
+A `begin` callback sees each call and may return a `Watch`, which is told how the call ended. Whatever goes wrong in
+callbacks is caught here, counted and told as an event; the program's own results and exceptions pass unchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable
+
+from . import emit
+
+INTERNAL = "<stratum_patcher importlib._bootstrap>"
+"""File name of the wrappers' code. `warnings` does not count frames whose file name holds "importlib" and "_bootstrap"
+when it looks for the caller (CPython `is_internal_frame`), so `stacklevel` means what it meant without us."""
+MARK = "__stratum_original__"
+
+_missing = object()
+_undo: list[tuple[str, Any, str, Any, Any]] = []
+_owner = ""
+
+
+class NotApplied(Exception):
+    """What a hook needs is not there (another version of the library); the text says what."""
+
+
+class Watch:
+    """What is told of one watched call. Every method runs guarded."""
+
+    def done(self, result: Any) -> Any:
+        """The call returned; what this returns goes to the caller, so return `result` or a stand-in for it."""
+        return result
+
+    def failed(self, error: BaseException) -> None:
+        """The call raised; the exception goes on to the caller."""
+
+    def item(self, value: Any) -> None:
+        """A watched generator yielded a value."""
+
+    def abandoned(self) -> None:
+        """A watched generator was closed before its end."""
+        self.failed(GeneratorExit())
+
+    def pause(self) -> None:
+        """A watched generator is about to give control to its consumer."""
+
+    def resume(self) -> None:
+        """A watched generator has control again."""
+
+
+class Call:
+    """One call of a watched function.
+
+    Attributes:
+        instance: The object or class it is called on, or None.
+        args: Positional arguments, without the instance.
+        kwargs: Keyword arguments; a copy, changes reach the original.
+    """
+
+    __slots__ = ("args", "instance", "kwargs")
+
+    def __init__(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.instance = instance
+        self.args = args
+        self.kwargs = kwargs
+
+    def get(self, name: str, position: int, default: Any = None) -> Any:
+        """An argument, by keyword or by position (from 0, without the instance)."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if 0 <= position < len(self.args) else default
+
+    def set(self, name: str, position: int, value: Any) -> None:
+        """Replace an argument where the caller gave it, else add it by keyword."""
+        if name not in self.kwargs and 0 <= position < len(self.args):
+            self.args = (*self.args[:position], value, *self.args[position + 1 :])
+        else:
+            self.kwargs[name] = value
+
+
+Begin = Callable[[Call], "Watch | None"]
+
+
+def guarded(what: str, function: Callable[..., Any], *args: Any, default: Any = None, **kwargs: Any) -> Any:
+    """Call one of our own functions; its faults never reach the program.
+
+    Args:
+        what: Name of the part, for the event that tells a fault.
+        function: What to call.
+        args: Its arguments.
+        default: What to return after a fault.
+        kwargs: Its keyword arguments.
+    """
+    try:
+        return function(*args, **kwargs)
+    except Exception as fault:  # noqa: BLE001 - the law: a fault of ours must not become one of the program's
+        emit.fault(what, type(fault).__name__)
+        return default
+
+
+def attempt(function: Callable[..., Any], *args: Any) -> Exception | None:
+    """Call one of our own functions and return the exception it raised, if any."""
+    try:
+        function(*args)
+    except Exception as fault:  # noqa: BLE001 - a hook that does not fit a library is reported, not raised
+        return fault
+    return None
+
+
+@contextmanager
+def owned_by(name: str) -> Iterator[None]:
+    """Within it, everything that is wrapped belongs to one hook, for `undo`."""
+    global _owner
+    before, _owner = _owner, name
+    try:
+        yield
+    finally:
+        _owner = before
+
+
+def method(owner: Any, name: str, begin: Begin) -> None:
+    """Watch a function of a class or module.
+
+    Args:
+        owner: Class or module that holds it; for a class also where it is only inherited.
+        name: Its attribute name. Functions, coroutine functions, generators, async generators, static and class
+            methods are told apart by what is found there.
+        begin: Called before each call.
+
+    Raises:
+        NotApplied: There is no such function.
+    """
+    found = inspect.getattr_static(owner, name, _missing)
+    if found is _missing:
+        raise NotApplied(f"{getattr(owner, '__name__', type(owner).__name__)} has no {name}")
+    static, of_class = isinstance(found, staticmethod), isinstance(found, classmethod)
+    function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+    if not callable(function):
+        raise NotApplied(f"{name} of {getattr(owner, '__name__', '?')} is not a function")
+    if hasattr(function, MARK):
+        return
+    bound = inspect.isclass(owner) and not static
+    wrapper: Any = _wrapper(function, begin, bound, _owner or name)
+    if static:
+        wrapper = staticmethod(wrapper)
+    elif of_class:
+        wrapper = classmethod(wrapper)
+    replace(owner, name, wrapper)
+
+
+def replace(owner: Any, name: str, value: Any) -> None:
+    """Set an attribute of a class or module, remembering what was there for `undo`."""
+    before = vars(owner).get(name, _missing)
+    setattr(owner, name, value)
+    _undo.append((_owner, owner, name, before, value))
+
+
+def every_subclass(base: type, name: str, begin: Begin) -> None:
+    """Watch a method wherever it is defined: in a class and in all its subclasses, those to come included.
+
+    A definition that runs because a subclass's own called `super()` is not watched a second time.
+
+    Raises:
+        NotApplied: The base class has no such method.
+    """
+    if inspect.getattr_static(base, name, _missing) is _missing:
+        raise NotApplied(f"{base.__name__} has no {name}")
+    hook = _owner
+
+    def adopt(cls: type) -> None:
+        if name in vars(cls):
+            with owned_by(hook):
+                method(cls, name, functools.partial(_outermost, cls, name, begin))
+
+    def walk(cls: Any) -> None:
+        adopt(cls)
+        for subclass in type.__subclasses__(cls):
+            walk(subclass)
+
+    walk(base)
+    on_subclass(base, adopt)
+
+
+def _outermost(owner: type, name: str, begin: Begin, call: Call) -> Watch | None:
+    kind = call.instance if inspect.isclass(call.instance) else type(call.instance)
+    for cls in kind.__mro__:
+        if name in vars(cls):
+            return begin(call) if cls is owner else None
+    return begin(call)
+
+
+def on_subclass(base: type, adopt: Callable[[type], None]) -> None:
+    """Call `adopt` with every future subclass of a class, after Python's own `__init_subclass__`."""
+    before = vars(base).get("__init_subclass__", _missing)
+    hook = _owner
+
+    def __init_subclass__(cls: Any, **kwargs: Any) -> None:
+        if isinstance(before, classmethod):
+            before.__get__(None, cls)(**kwargs)
+        else:
+            super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type, misc]
+        guarded(hook, adopt, cls)
+
+    if isinstance(before, classmethod):
+        functools.update_wrapper(__init_subclass__, before.__func__)
+    replace(base, "__init_subclass__", classmethod(_unseen(__init_subclass__)))
+
+
+def original(function: Any) -> Any:
+    """What was there before it was wrapped; the function itself when it is not wrapped."""
+    return getattr(function, MARK, function)
+
+
+def undo(hook: str) -> None:
+    """Take back what one hook wrapped, last first; what somebody replaced since stays."""
+    for entry in [entry for entry in reversed(_undo) if entry[0] == hook]:
+        _, owner, name, before, value = entry
+        _undo.remove(entry)
+        if vars(owner).get(name) is not value:
+            continue
+        if before is _missing:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
+
+
+def _unseen(function: Any) -> Any:
+    function.__code__ = function.__code__.replace(co_filename=INTERNAL)
+    return function
+
+
+def _wrapper(function: Any, begin: Begin, bound: bool, what: str) -> Any:
+    """The function that takes the place of another one."""
+
+    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Watch | None, tuple[Any, ...], dict[str, Any]]:
+        try:
+            if bound:
+                call = Call(args[0], args[1:], kwargs) if args else Call(None, args, kwargs)
+            else:
+                call = Call(None, args, kwargs)
+            watch = begin(call)
+            return watch, ((args[0], *call.args) if bound and args else call.args), call.kwargs
+        except Exception as fault:  # noqa: BLE001 - see `guarded`; written out here because every watched call passes
+            emit.fault(what, type(fault).__name__)
+            return None, args, kwargs
+
+    if inspect.isasyncgenfunction(function):
+        made = _async_generator(function, start, what)
+    elif inspect.iscoroutinefunction(function):
+        made = _coroutine(function, start, what)
+    elif inspect.isgeneratorfunction(function):
+        made = _generator(function, start, what)
+    else:
+        made = _function(function, start, what)
+    made = _unseen(made)
+    functools.update_wrapper(made, function)
+    setattr(made, MARK, function)
+    return made
+
+
+def _function(function: Any, start: Any, what: str) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        watch, args, kwargs = start(args, kwargs)
+        if watch is None:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+                raise
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            guarded(what, watch.failed, error)
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
+        return guarded(what, watch.done, result, default=result)
+
+    return wrapper
+
+
+def _coroutine(function: Any, start: Any, what: str) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        watch, args, kwargs = start(args, kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            if watch is not None:
+                guarded(what, watch.failed, error)
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
+        return result if watch is None else guarded(what, watch.done, result, default=result)
+
+    return wrapper
+
+
+def _generator(function: Any, start: Any, what: str) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        watch, args, kwargs = start(args, kwargs)
+        inner = function(*args, **kwargs)
+        if watch is None:
+            return (yield from inner)
+        return (yield from drive(inner, watch, what))
+
+    return wrapper
+
+
+def drive(inner: Any, watch: Watch, what: str = "generator") -> Any:
+    """Run a generator for its consumer, telling a watch of each value; sends, throws and closes pass through."""
+    send: Any = None
+    thrown: BaseException | None = None
+    while True:
+        try:
+            if thrown is not None:
+                error, thrown = thrown, None
+                value = inner.throw(error)
+            else:
+                value = next(inner) if send is None else inner.send(send)
+        except StopIteration as end:
+            guarded(what, watch.done, None)
+            return end.value
+        except BaseException as error:
+            guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
+        guarded(what, watch.item, value)
+        guarded(what, watch.pause)
+        try:
+            send = yield value
+        except GeneratorExit:
+            guarded(what, watch.resume)
+            try:
+                inner.close()
+            finally:
+                guarded(what, watch.abandoned)
+            raise
+        except BaseException as error:  # noqa: BLE001 - goes into the generator
+            thrown, send = error, None
+        guarded(what, watch.resume)
+
+
+def _told(error: BaseException) -> tuple[BaseException, ...]:
+    return () if isinstance(error, GeneratorExit) else (error,)
+
+
+def _async_generator(function: Any, start: Any, what: str) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        watch, args, kwargs = start(args, kwargs)
+        inner = function(*args, **kwargs)
+        driven = inner if watch is None else adrive(inner, watch, what)
+        send: Any = None
+        thrown: BaseException | None = None
+        try:
+            while True:
+                try:
+                    if thrown is not None:
+                        error, thrown = thrown, None
+                        value = await driven.athrow(error)
+                    else:
+                        value = await driven.asend(send)
+                except StopAsyncIteration:
+                    return
+                try:
+                    send = yield value
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - goes into the generator
+                    thrown, send = error, None
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
+        finally:
+            await driven.aclose()
+
+    return wrapper
+
+
+async def adrive(inner: Any, watch: Watch, what: str = "generator") -> Any:
+    """Run an async generator for its consumer, telling a watch of each value."""
+    send: Any = None
+    thrown: BaseException | None = None
+    while True:
+        try:
+            if thrown is not None:
+                error, thrown = thrown, None
+                value = await inner.athrow(error)
+            else:
+                value = await inner.asend(send)
+        except StopAsyncIteration:
+            guarded(what, watch.done, None)
+            return
+        except BaseException as error:
+            guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
+        guarded(what, watch.item, value)
+        guarded(what, watch.pause)
+        try:
+            send = yield value
+        except GeneratorExit:
+            guarded(what, watch.resume)
+            try:
+                await inner.aclose()
+            finally:
+                guarded(what, watch.abandoned)
+            raise
+        except BaseException as error:  # noqa: BLE001 - goes into the generator
+            thrown, send = error, None
+        guarded(what, watch.resume)
+
+
+drive = _unseen(drive)
+adrive = _unseen(adrive)
