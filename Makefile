@@ -29,7 +29,7 @@ check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=patcher $(BIN)/lint-imports
 	$(BIN)/python -m stratum_lab.cli.reference --check
 
 format: setup ## format and fix what can be fixed

@@ -34,7 +34,7 @@ class Finder:
                 spec: Optional[ModuleSpec] = find(name, path, target) if find is not None else None
                 if spec is not None:
                     if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                        spec.loader = Loader(spec.loader, self._targets[name])
+                        spec.loader = Loader(spec.loader, self._targets[name])  # type: ignore[assignment]
                     return spec
         finally:
             self._asking.discard(name)

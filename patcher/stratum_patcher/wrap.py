@@ -202,7 +202,7 @@ def on_subclass(base: type, adopt: Callable[[type], None]) -> None:
         if isinstance(before, classmethod):
             before.__get__(None, cls)(**kwargs)
         else:
-            super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type, misc]
+            super(base, cls).__init_subclass__(**kwargs)  # type: ignore[arg-type]
         guarded(hook, adopt, cls)
 
     if isinstance(before, classmethod):
