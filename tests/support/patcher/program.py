@@ -1,0 +1,346 @@
+"""Runs a program of the fixtures with or without the patcher, in the environment of a framework line.
+
+The program is copied to a fresh folder that is repository root and working directory. The patcher comes as it would
+to a user: the wheel is built from `patcher/`, and its path file loads it. A patched environment is the line's own with
+the wheel beside its libraries; the line itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock
+
+from tests.support.patcher import contract_check, environments
+from tests.support.patcher.endpoint import Endpoint
+from tests.support.patcher.story import story
+from tests.support.patcher.wire import SERVED
+
+ROOT = Path(__file__).resolve().parents[3]
+PATCHER = ROOT / "patcher"
+PROGRAMS = ROOT / "tests" / "fixtures" / "patcher" / "programs"
+BARE = "bare"
+"""A line without any library: the interpreter of the product, for programs that need no framework."""
+KEPT_S = 24 * 3600.0
+RUN_ID = "0123456789abcdef"
+REPO_ID = "https://example.org/team/repository"
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "GROQ_API_KEY", "GEMINI_API_KEY")
+PLACEHOLDER = "sk-placeholder-000000000000000000000000000000000000000000000000"
+QUIET = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_TRACING_ENABLED": "false",
+    "LANGSMITH_TRACING": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "OTEL_SDK_DISABLED": "true",
+}
+"""Switches that keep libraries from calling home."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a program did.
+
+    Attributes:
+        line: The framework line.
+        program: Path of the program among the fixtures.
+        patched: Whether the patcher was there.
+        events: In file order.
+        stdout: As text.
+        stderr: As text.
+        returncode: Negative: the signal that ended it.
+        raw: Bytes of the events file.
+    """
+
+    line: str
+    program: str
+    patched: bool
+    events: list[dict[str, Any]]
+    stdout: str
+    stderr: str
+    returncode: int
+    raw: bytes = field(repr=False)
+
+    @property
+    def story(self) -> list[str]:
+        """One line per event, without those of the patcher about itself."""
+        return story(self.events)
+
+    @property
+    def hooks(self) -> dict[str, str]:
+        """Status per hook."""
+        told = (event["payload"] for event in self.events if event["event_type"] == "patcher.hook_status")
+        return {payload["hook"]: payload["status"] for payload in told}
+
+    def of_type(self, event_type: str) -> list[dict[str, Any]]:
+        """The events of one type."""
+        return [event for event in self.events if event["event_type"] == event_type]
+
+    def check(self, *, complete: bool = True) -> None:
+        """Fail unless the events keep the contract.
+
+        Args:
+            complete: Everything that was opened must be closed.
+        """
+        problems = contract_check.problems(self.raw, complete=complete, told=contract_check.Told(RUN_ID, REPO_ID))
+        assert not problems, "\n".join([*problems, "", *self.story, "", self.stderr[-2000:]])
+
+
+@dataclass
+class Prepared:
+    """A program in its fresh folder, ready to start."""
+
+    line: str
+    program: str
+    patched: bool
+    argv: list[str]
+    env: dict[str, str]
+    root: Path
+    events_file: Path
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start it; for tests that stop it half way."""
+        return subprocess.Popen(
+            self.argv,
+            cwd=self.root,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="backslashreplace",
+        )
+
+    def ended(self, process: subprocess.Popen[str], timeout: float = 120) -> Run:
+        """Wait for its end and read what it wrote.
+
+        Raises:
+            subprocess.TimeoutExpired: It did not end; it is killed then.
+        """
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            raise AssertionError(
+                f"{self.program} ran over {timeout:g} s:\n{stdout[-2000:]}\n{stderr[-4000:]}"
+            ) from None
+        raw = self.events_file.read_bytes() if self.events_file.exists() else b""
+        whole = [line for line in raw.split(b"\n") if line]
+        events = [orjson.loads(line) for line in whole]
+        return Run(self.line, self.program, self.patched, events, stdout, stderr, process.returncode, raw)
+
+
+@contextmanager
+def prepared(
+    line: str,
+    program: str,
+    *,
+    endpoint: Endpoint | None = None,
+    patched: bool = True,
+    env: Mapping[str, str | None] | None = None,
+    args: Sequence[str] = (),
+    interpreter: Sequence[str] = (),
+) -> Iterator[Prepared]:
+    """A program in a fresh folder that goes away with the context.
+
+    Args:
+        line: The framework line, or BARE.
+        program: File or folder (with a `main.py`) among the fixture programs.
+        endpoint: The model endpoint it finds in its environment.
+        patched: Load the patcher.
+        env: Further variables; None takes one away.
+        args: Arguments of the program.
+        interpreter: Options of the interpreter, before the program.
+    """
+    source = PROGRAMS / program
+    with tempfile.TemporaryDirectory(prefix="stratum-", ignore_cleanup_errors=True) as made:
+        base = Path(made).resolve()
+        root, home, output = base / "app", base / "home", base / "output"
+        for folder in (home, output):
+            folder.mkdir()
+        if source.is_dir():
+            shutil.copytree(source, root, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            root.mkdir()
+            shutil.copy(source, root)
+        started = "main.py" if source.is_dir() else source.name
+        python = patched_python(line) if patched else plain_python(line)
+        events_file = output / "events_run_1.jsonl"
+        variables = _environment(endpoint, root, home, events_file)
+        for name, value in (env or {}).items():
+            if value is None:
+                variables.pop(name, None)
+            else:
+                variables[name] = value
+        argv = [str(python), *interpreter, started, *args]
+        yield Prepared(line, program, patched, argv, variables, root, events_file)
+
+
+def run_program(
+    line: str,
+    program: str,
+    *,
+    endpoint: Endpoint | None = None,
+    patched: bool = True,
+    env: Mapping[str, str | None] | None = None,
+    args: Sequence[str] = (),
+    interpreter: Sequence[str] = (),
+    timeout: float = 120,
+    check: bool = True,
+    complete: bool = True,
+) -> Run:
+    """Run a program to its end and hold its events against the contract; arguments as for `prepared`.
+
+    Args:
+        line: The framework line, or BARE.
+        program: File or folder (with a `main.py`) among the fixture programs.
+        endpoint: The model endpoint it finds in its environment.
+        patched: Load the patcher.
+        env: Further variables; None takes one away.
+        args: Arguments of the program.
+        interpreter: Options of the interpreter, before the program.
+        timeout: Seconds it may take.
+        check: Hold the events against the contract.
+        complete: Everything that was opened must be closed; not so after `os._exit` or a kill.
+    """
+    with prepared(
+        line, program, endpoint=endpoint, patched=patched, env=env, args=args, interpreter=interpreter
+    ) as ready:
+        run = ready.ended(ready.start(), timeout)
+    if check and patched:
+        run.check(complete=complete)
+    if not patched:
+        assert not run.raw, "a program without the patcher wrote events"
+    return run
+
+
+def _environment(endpoint: Endpoint | None, root: Path, home: Path, events_file: Path) -> dict[str, str]:
+    """What the runner sets (events.md section 7), the same with and without the patcher."""
+    variables = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "NO_PROXY": "127.0.0.1",
+        "STRATUM_EVENTS_FILE": str(events_file),
+        "STRATUM_RUN_ID": RUN_ID,
+        "STRATUM_REPO_ID": REPO_ID,
+        "STRATUM_REPO_ROOT": str(root),
+        "STRATUM_OUTPUT_DIR": str(events_file.parent),
+        **QUIET,
+        **dict.fromkeys(KEYS, PLACEHOLDER),
+    }
+    if endpoint is not None:
+        variables |= {
+            "VLLM_HOST": endpoint.url,
+            "STRATUM_VLLM_MODEL": SERVED,
+            "OPENAI_BASE_URL": endpoint.url + "/v1",
+            "OPENAI_API_BASE": endpoint.url + "/v1",
+            "ANTHROPIC_BASE_URL": endpoint.url,
+        }
+    return variables
+
+
+def plain_python(line: str) -> Path:
+    """The interpreter of a line without the patcher."""
+    return _bare(None) if line == BARE else environments.python(line)
+
+
+def patched_python(line: str) -> Path:
+    """The interpreter of a line with the patcher's wheel installed."""
+    return _bare(wheel()) if line == BARE else _beside(environments.build(line), wheel())
+
+
+@cache
+def wheel() -> Path:
+    """The patcher's wheel, built from this checkout; one per state of the sources."""
+    sources = sorted(path for path in PATCHER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    state = hashlib.sha256()
+    for path in sources:
+        state.update(str(path.relative_to(PATCHER)).encode() + b"\0" + path.read_bytes() + b"\0")
+    place = environments.folder() / "patched" / state.hexdigest()[:16]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.parent / ".wheel.lock"):
+        if not any(place.glob("*.whl")):
+            _forget(place.parent)
+            subprocess.run(
+                [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)],
+                cwd=PATCHER,
+                check=True,
+                capture_output=True,
+            )
+    return next(place.glob("*.whl"))
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was built from sources of other days."""
+    for place in folder.iterdir():
+        if place.is_dir() and time.time() - place.stat().st_mtime > KEPT_S:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@cache
+def _beside(environment: Path, patcher: Path) -> Path:
+    """A twin of an environment, linked to its libraries, that holds the wheel as well."""
+    stamp = (environment / environments.STAMP).read_text()[:16]
+    place = patcher.parent / f"{environment.name}-{stamp}"
+    with FileLock(patcher.parent / f".{environment.name}.lock"):
+        if not place.exists():
+            fresh = place.with_name(f".{place.name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            libraries = _site_packages(environment)
+            own = fresh / libraries.relative_to(environment)
+            own.mkdir(parents=True)
+            shutil.copy(environment / "pyvenv.cfg", fresh)
+            (fresh / "bin").mkdir()
+            (fresh / "bin" / "python").symlink_to((environment / "bin" / "python").resolve())
+            for entry in libraries.iterdir():
+                (own / entry.name).symlink_to(entry)
+            _unpack(patcher, own)
+            fresh.rename(place)
+    return place / "bin" / "python"
+
+
+@cache
+def _bare(patcher: Path | None) -> Path:
+    """An environment without libraries, with or without the wheel."""
+    place = (patcher or wheel()).parent / ("bare-patched" if patcher else "bare")
+    with FileLock(place.with_name(f".{place.name}.lock")):
+        if not place.exists():
+            fresh = place.with_name(f".{place.name}.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            subprocess.run(
+                [environments.UV, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(fresh)],
+                check=True,
+                capture_output=True,
+            )
+            if patcher is not None:
+                _unpack(patcher, _site_packages(fresh))
+            fresh.rename(place)
+    return place / "bin" / "python"
+
+
+def _site_packages(environment: Path) -> Path:
+    return next((environment / "lib").glob("python3.*/site-packages"))
+
+
+def _unpack(patcher: Path, libraries: Path) -> None:
+    """Install the wheel: it is pure Python without data or scripts, so unpacking is all there is to it."""
+    with zipfile.ZipFile(patcher) as archive:
+        archive.extractall(libraries)
