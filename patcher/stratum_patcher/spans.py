@@ -510,10 +510,14 @@ class Llm(Span):
         if self.speaks:
             for call in self._end.get("tool_calls_made", ()):
                 if not call["arguments_valid"]:
+                    family, name = self.frame.family, call["tool_name"]
                     emit(
                         self.frame,
                         "tool.call_failure",
                         source=self.node,
+                        target=nodes.named(family, name, "capability")
+                        or nodes.node(family, name, node_type="capability"),
+                        edge="uses",
                         parent=self.event_id,
                         payload={"tool_name": call["tool_name"], "reason": "invalid_arguments_json"},
                         depth=self.depth,
