@@ -28,7 +28,7 @@ _LONG_TEXT = 500
 
 _SECRETS = re.compile(
     r"""(?x)
-    (?: \b (?: sk | pk | rk | xai | gsk | hf | pplx | r8 | key | tok ) [-_] [A-Za-z0-9_\-]{8,} [A-Za-z0-9_\-*]* )
+    (?: \b (?: sk | pk | rk | xai | gsk | hf | pplx | r8 | key | tok ) [-_] [A-Za-z0-9_\-*]{8,} )
     | \b (?: gh[pousr]_ | github_pat_ | glpat- | xox[abposr]- | AKIA | ASIA | AIza | ya29\. | eyJ )
       [A-Za-z0-9_\-./+=*]{8,}
     | (?i: \b bearer \s+ | \b basic \s+ ) [A-Za-z0-9._~+/\-]{6,} =*
@@ -245,7 +245,7 @@ def error_class(error: BaseException) -> str:
     kinds = [kind.__name__.lower() for kind in type(error).__mro__[:-3]] or [type(error).__name__.lower()]
     status = vars(error).get("status_code") if hasattr(error, "__dict__") else None
     if type(status) is int and status >= 400:
-        return _BY_STATUS.get(status, "api_error")
+        return class_of_status(status)
     if isinstance(error, TimeoutError):
         return "timeout"
     for names, found in _BY_CLASS:
@@ -256,6 +256,11 @@ def error_class(error: BaseException) -> str:
     if isinstance(error, ConnectionError):
         return "api_error"
     return class_of_text(message(error), isinstance(error, _SCHEMA_CLASSES))
+
+
+def class_of_status(status: int) -> str:
+    """The class of an error that came as an HTTP status."""
+    return _BY_STATUS.get(status, "api_error")
 
 
 def class_of_text(text: str, schema: bool = False) -> str:

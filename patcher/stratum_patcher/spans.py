@@ -43,6 +43,17 @@ def current() -> Span | None:
     return span
 
 
+def switch(span: Span | None) -> Span | None:
+    """Make another span the innermost one of this context, where work goes on in another thread.
+
+    Returns:
+        The one before, to switch back to.
+    """
+    before = _innermost.get()
+    _innermost.set(span)
+    return before
+
+
 def enclosing(kind: str) -> Span | None:
     """The innermost open span of a kind: `execution`, `agent`, `scope`, `llm`, `tool`, `external`, `quiet`."""
     span = current()
@@ -932,6 +943,30 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
     return seen.event_id
 
 
+def trace(exc: BaseException) -> Any:
+    """What was told of an exception, to be kept without keeping the exception; None when nothing was."""
+    return _seen.get(id(exc)) if told(exc) else None
+
+
+def stands_for(exc: BaseException, known: Any) -> None:
+    """An exception is another one in a new guise: what is told of it from here on continues what was told of that one.
+
+    Args:
+        exc: The new exception, not told yet.
+        known: What `trace` gave for the other.
+    """
+    if known is not None and not told(exc):
+        _seen[id(exc)] = _Seen(type(exc), facts.message(exc), known.span, known.node, known.event_id, known.depth)
+
+
+def error_facts(frame: Frame, error: BaseException) -> dict[str, Any]:
+    """What a closing event says of the exception that ended its span, for spans that tell no error of their own."""
+    status = status_of(frame, error)
+    if status not in (ERROR, TIMEOUT):
+        return {"status": status}
+    return {"status": status, "error": facts.message(error), "error_type": facts.error_class(error)}
+
+
 def _around(outer: Span | None, inner: Span | None) -> bool:
     """Whether one span is another one or encloses it."""
     if outer is None:
@@ -961,8 +996,24 @@ def _where(exc: BaseException) -> dict[str, Any]:
     return {} if place is None else {"file": place[0], "line": place[1]}
 
 
-def error_text(frame: Frame, node: Node, error_type: str, message: str, *, handling: str | None = None) -> str:
+def error_text(
+    frame: Frame,
+    node: Node,
+    error_type: str,
+    message: str,
+    *,
+    handling: str | None = None,
+    error_class: str | None = None,
+) -> str:
     """Tell an error of which a framework gives only class and message.
+
+    Args:
+        frame: Who saw it.
+        node: Node at which it was seen.
+        error_type: Name of its exception class.
+        message: What it says.
+        handling: What becomes of it; None: `raised`.
+        error_class: Its class (events.md section 5) where more than the message is known, such as an HTTP status.
 
     Returns:
         Id of the event.
@@ -975,7 +1026,7 @@ def error_text(frame: Frame, node: Node, error_type: str, message: str, *, handl
         payload={
             "error_type": nodes.clean(error_type),
             "error_message": text,
-            "error_class": facts.class_of_text(text),
+            "error_class": error_class or facts.class_of_text(text),
             "error_handling": handling or "raised",
         },
         depth=_depth(node),
