@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from .. import nodes, spans, wrap
+from .. import facts, nodes, spans, wrap
 from ..frame import Frame, Hook
 from ..wrap import NotApplied, Watch
 from . import openai_answer as answer
@@ -142,6 +142,8 @@ def _begin(prefix: str, call: Call) -> Watch | None:
 def _retry(call: Call) -> Watch | None:
     """The library waits before it sends a request again: the attempt that failed is a fact of its own."""
     span = spans.enclosing("llm")
+    while span is not None and not (span.kind == "llm" and span.speaks):
+        span = span.parent
     failure = sys.exc_info()[1]
     options = call.get("options", 0)
     if span is None or failure is None or _kind(_undeployed(getattr(options, "url", None))) is None:
@@ -149,11 +151,12 @@ def _retry(call: Call) -> Watch | None:
     status = getattr(getattr(failure, "response", None), "status_code", None)
     if isinstance(status, int):
         name = STATUS_ERRORS.get(status) or ("InternalServerError" if status >= 500 else "APIStatusError")
-        message = f"Error code: {status}"
+        message, error_class = f"Error code: {status}", facts.class_of_status(status)
+    elif "Timeout" in type(failure).__name__:
+        name, message, error_class = "APITimeoutError", "Request timed out.", "timeout"
     else:
-        name = "APITimeoutError" if "Timeout" in type(failure).__name__ else "APIConnectionError"
-        message = "Request timed out." if name == "APITimeoutError" else "Connection error."
-    spans.error_text(span.frame, span.node, name, message, handling="caught_retry")
+        name, message, error_class = "APIConnectionError", "Connection error.", "api_error"
+    spans.error_text(span.frame, span.node, name, message, handling="caught_retry", error_class=error_class)
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .. import spans
+from .. import facts, spans
 
 ERROR_CLASSES = {"rate_limit_exceeded": "rate_limit", "server_error": "api_error"}
 """Code of a failed response -> class of the error (events.md section 5)."""
@@ -75,8 +75,11 @@ class Reader:
             span.done(None)
             return
         code, message = self.failure
-        spans.error_text(span.frame, span.node, "APIError", message)
-        span.close("error", error=message, error_type=ERROR_CLASSES.get(code, "api_error"))
+        error_class = ERROR_CLASSES.get(code, "api_error")
+        message = facts.scrub(message)[: facts.MESSAGE_CHARACTERS]
+        if span.speaks:
+            spans.error_text(span.frame, span.node, "APIError", message, error_class=error_class)
+        span.close("error", error=message, error_type=error_class)
 
     def _usage(self, usage: Any, given: str, made: str) -> None:
         if usage is not None:

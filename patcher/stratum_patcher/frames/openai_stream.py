@@ -49,7 +49,7 @@ class Reading(Watch):
             self.reader.tell(self.span)
             self.span.failed(error)
 
-    def closed(self) -> None:
+    def abandoned(self) -> None:
         """Nobody will read the rest."""
         if not self.over:
             self.over = True
@@ -70,7 +70,7 @@ class Unread:
         def dropped(_: Any) -> None:
             entry = self._held.pop(identity, None)
             if entry is not None:
-                wrap.guarded("openai.stream", entry[1].closed)
+                wrap.guarded("openai.stream", entry[1].abandoned)
 
         self._held[identity] = (weakref.ref(thing, dropped), reading)
 
@@ -119,7 +119,7 @@ class Pieces:
 
     async def aclose(self) -> None:
         """Close the library's iterator."""
-        wrap.guarded("openai.stream", self._reading.closed)
+        wrap.guarded("openai.stream", self._reading.abandoned)
         await self._inner.aclose()
 
     def __getattr__(self, name: str) -> Any:
@@ -252,7 +252,7 @@ def _close(thing: Any) -> None:
     if response is not None and response.is_closed:
         reading.done(None)
     else:
-        reading.closed()
+        reading.abandoned()
 
 
 def watch_streams(module: Any) -> None:
