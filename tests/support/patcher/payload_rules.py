@@ -110,7 +110,7 @@ def opens(event: Event) -> bool:
 
 def _further(event: Event) -> tuple[str, ...]:
     """Keys that this event must hold because of its family, status or phase."""
-    kind, payload, family = event["event_type"], event["payload"], event["framework"]
+    kind, payload, family = event["event_type"], event["payload"], event.get("framework", "")
     more: tuple[str, ...] = ()
     if closes(event) and payload.get("status") in ("error", "timeout"):
         more += ("error", "error_type")
@@ -175,7 +175,11 @@ def _twice_told(event: Event) -> list[str]:
         pairs += [("source_node", source.get("node_id")), ("selected_target", target.get("node_id", END))]
     elif kind == "state.access":
         pairs.append(("accessor_node", source.get("node_id")))
-    return [f"{key} is {payload.get(key)!r}, the envelope says {told!r}" for key, told in pairs if payload[key] != told]
+    return [
+        f"{key} is {payload[key]!r}, the envelope says {told!r}"
+        for key, told in pairs
+        if key in payload and payload[key] != told
+    ]
 
 
 Check = Callable[[Any], bool]
@@ -210,7 +214,7 @@ def _upto(characters: int) -> Check:
 
 
 def _one_of(names: frozenset[str]) -> Check:
-    return lambda value: value in names
+    return lambda value: isinstance(value, str) and value in names
 
 
 def _hex(digits: int) -> Check:

@@ -63,6 +63,7 @@ class Run:
         stdout: As text.
         stderr: As text.
         returncode: Negative: the signal that ended it.
+        captured: Whether content was captured.
         raw: Bytes of the events file.
     """
 
@@ -73,6 +74,7 @@ class Run:
     stdout: str
     stderr: str
     returncode: int
+    captured: bool
     raw: bytes = field(repr=False)
 
     @property
@@ -96,7 +98,8 @@ class Run:
         Args:
             complete: Everything that was opened must be closed.
         """
-        problems = contract_check.problems(self.raw, complete=complete, told=contract_check.Told(RUN_ID, REPO_ID))
+        told = contract_check.Told(RUN_ID, REPO_ID)
+        problems = contract_check.problems(self.raw, told=told, complete=complete, captured=self.captured)
         assert not problems, "\n".join([*problems, "", *self.story, "", self.stderr[-2000:]])
 
 
@@ -142,7 +145,8 @@ class Prepared:
         raw = self.events_file.read_bytes() if self.events_file.exists() else b""
         whole = [line for line in raw.split(b"\n") if line]
         events = [orjson.loads(line) for line in whole]
-        return Run(self.line, self.program, self.patched, events, stdout, stderr, process.returncode, raw)
+        captured = self.env.get("STRATUM_CAPTURE_PROMPTS") == "1"
+        return Run(self.line, self.program, self.patched, events, stdout, stderr, process.returncode, captured, raw)
 
 
 @contextmanager
