@@ -61,16 +61,16 @@ def _at_start() -> None:
 def _at_exit() -> None:
     """Tell an uncaught exception and close what is open; runs last, since it was registered first."""
     uncaught = getattr(sys, "last_value", None)
-    spans = sys.modules.get(__package__ + ".spans")
-    if uncaught is not None:
-        from .frames.errors import tell_uncaught
+    if uncaught is None and __package__ + ".emit" not in sys.modules:
+        return
+    from . import emit, spans, wrap
 
-        tell_uncaught(uncaught)
-    if spans is not None:
-        spans.at_exit()
-    emit = sys.modules.get(__package__ + ".emit")
-    if emit is not None:
-        emit.at_exit()
+    if uncaught is not None:
+        from .frames import errors
+
+        wrap.guarded("exit.errors", errors.tell_uncaught, uncaught)
+    wrap.guarded("exit.spans", spans.at_exit)
+    wrap.guarded("exit.emit", emit.at_exit)
 
 
 def _settings() -> "dict[str, str]":

@@ -7,9 +7,11 @@ appending; what a full disk tore off is closed by a line break before the next e
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import time
+from _thread import allocate_lock
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -36,6 +38,9 @@ CHECK_SECONDS = 0.25
 """How often the file is looked at: is it still the one at its path, how large is it."""
 REPORT_SECONDS = 1.0
 """How often dropped events are told while it goes on; the last ones at exit."""
+LOCK_SECONDS = 0.5
+"""How long a thread waits for another one that opens the file."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HIGH_DESCRIPTOR = 64
 """How far below the limit of descriptors ours lies, out of the way of programs that close all they did not open."""
 
@@ -70,18 +75,24 @@ class Writer:
         self._checked = 0.0
         self._told = 0.0
         self._torn = False
+        self._lock = allocate_lock()
 
-    def write(self, line: bytes) -> bool:
+    def new_process(self) -> None:
+        """In a forked child: its parent's other threads hold no lock here."""
+        self._lock = allocate_lock()
+
+    def write(self, line: bytes, again: bool = False) -> bool:
         """Write one line, its line break included.
+
+        Args:
+            line: The line.
+            again: Whether this is the second try, after the program closed our descriptor.
 
         Returns:
             False when it was dropped; it is counted then.
         """
-        now = time.monotonic()
-        if now - self._checked >= CHECK_SECONDS:
-            self._checked = now
-            if not self._ready():
-                return self._drop("unwritable")
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            self._look()
         if self._descriptor < 0:
             return self._drop("unwritable")
         if self._size + len(line) > self.limit:
@@ -91,10 +102,10 @@ class Writer:
         try:
             written = os.write(self._descriptor, line)
         except OSError as error:
-            if error.errno == 9:  # the program closed our descriptor
-                self._descriptor = -1
-                self._checked = 0.0
-            return self._drop("disk_full" if error.errno in (27, 28, 122) else "unwritable")
+            if error.errno == errno.EBADF and not again:  # the program closed our descriptor
+                self._descriptor, self._checked = -1, 0.0
+                return self.write(line, again=True)
+            return self._drop("disk_full" if error.errno in _FULL else "unwritable")
         self._size += written
         if written != len(line):
             self._torn = True
@@ -120,6 +131,17 @@ class Writer:
         """Count events that were not written."""
         if reason in self.dropped or len(self.dropped) < 100:
             self.dropped[reason] = self.dropped.get(reason, 0) + number
+
+    def _look(self) -> None:
+        """Have the file ready; one thread looks, and only while there is no file do the others wait for it."""
+        if not self._lock.acquire(self._descriptor < 0, LOCK_SECONDS if self._descriptor < 0 else -1):
+            return
+        try:
+            if time.monotonic() - self._checked >= CHECK_SECONDS:
+                self._ready()
+                self._checked = time.monotonic()
+        finally:
+            self._lock.release()
 
     def _ready(self) -> bool:
         """Open the file; again when the one at the path is another one now, or when ours was closed."""
@@ -193,6 +215,7 @@ _faults: set[tuple[str, str]] = set()
 def _new_process() -> None:
     """Give this process event ids of its own."""
     global _prefix, _numbers, _head
+    writer.new_process()
     _prefix = os.urandom(4).hex()
     _numbers = itertools.count(1)
     run = quote(SETTINGS.get("STRATUM_RUN_ID") or "unknown")
