@@ -152,6 +152,16 @@ def method(owner: Any, name: str, begin: Begin) -> None:
     replace(owner, name, wrapper)
 
 
+def function(original: Any, begin: Begin) -> Any:
+    """A stand-in for a function that a library keeps in a table of its own.
+
+    Args:
+        original: A function of any sort; a stand-in is returned as it is.
+        begin: Called before each call.
+    """
+    return original if hasattr(original, MARK) else _wrapper(original, begin, False, _owner or "function")
+
+
 def replace(owner: Any, name: str, value: Any) -> None:
     """Set an attribute of a class or module, remembering what was there for `undo`."""
     before = vars(owner).get(name, _missing)
@@ -300,10 +310,12 @@ def _coroutine(function: Any, start: Any, what: str) -> Any:
 def _generator(function: Any, start: Any, what: str) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         watch, args, kwargs = start(args, kwargs)
-        inner = function(*args, **kwargs)
-        if watch is None:
-            return (yield from inner)
-        return (yield from drive(inner, watch, what))
+        try:
+            inner = function(*args, **kwargs)
+            return (yield from (inner if watch is None else drive(inner, watch, what)))
+        except BaseException as error:
+            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
+            raise
 
     return wrapper
 

@@ -122,6 +122,23 @@ def test_no_frame_of_ours_stands_in_a_traceback(log: Log, call: Any) -> None:
     assert log.heard == [("failed", "ValueError")]
 
 
+async def _read(stream: AsyncIterator[int]) -> list[int]:
+    return [number async for number in stream]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda: list(Target().several("x")), lambda: asyncio.run(_read(Target().stream("x")))],  # type: ignore[arg-type]
+)
+def test_no_frame_of_ours_stands_in_a_traceback_out_of_a_generator(log: Log, read: Any) -> None:
+    with pytest.raises(TypeError, match="integer") as caught:
+        read()
+    files = [entry.filename for entry in traceback.extract_tb(caught.value.__traceback__)]
+    assert files[-1] == __file__
+    assert not any("stratum_patcher" in file for file in files)
+    assert log.heard == [("failed", "TypeError")]
+
+
 def test_a_wrong_call_raises_the_type_error_of_the_original(log: Log) -> None:
     with pytest.raises(TypeError, match=r"Target\.plain\(\) missing 1 required positional argument: 'value'"):
         Target().plain()  # type: ignore[call-arg]
