@@ -33,8 +33,8 @@ _SECRETS = re.compile(
       [A-Za-z0-9_\-./+=*]{8,}
     | (?i: \b bearer \s+ | \b basic \s+ ) [A-Za-z0-9._~+/\-]{6,} =*
     | (?<= ://) [^/\s:@]{1,200} : [^/\s@]{1,200} (?= @)
-    | (?i: (?P<name> [A-Za-z0-9_\-]* (?: api[_\-]?key | access[_\-]?key | secret | passw(?:or)?d | token | credential )
-        [A-Za-z0-9_\-]* ["']? \s* [=:] \s* ["']? ) ) [^\s"',;&}]{4,}
+    | (?i: (?P<name> (?: api[_\-]?key | access[_\-]?key | secret | passw(?:or)?d | token | credential )
+        [A-Za-z0-9_\-]{0,40} ["']? \s{0,5} [=:] \s{0,5} ["']? ) ) [^\s"',;&}]{4,}
     """
 )
 
