@@ -1,0 +1,243 @@
+"""CrewAI's crews, agents and delegations, by their methods: the same ones in every version since 0.80.
+
+The event bus of later versions tells the same turns, but unpaired: an agent that is tried again starts twice and ends
+once, and errors are texts only. So the bus is asked for what has no method of its own (`crewai_bus`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Mapping, Optional
+
+from .. import facts, spans, wrap
+from ..frame import Frame, Hook
+from ..nodes import Node
+from ..wrap import Call, Watch
+from . import crewai_names as names
+from . import crewai_tasks as tasks
+
+HIERARCHICAL = "hierarchical"
+
+
+class Turn(spans.Agent):
+    """An agent at a task.
+
+    Attributes:
+        manages: Whether it is the manager of a hierarchical crew.
+        handing: The delegation it carries out.
+    """
+
+    manages = False
+    handing: "Optional[Handing]" = None
+
+    def done(self, result: Any) -> Any:
+        """Close, unless the task is still to hold the output against its schema."""
+        if not self.closed and not tasks.hold(self, result):
+            super().done(result)
+        return result
+
+    def fail(self, error: BaseException, *, handling: Optional[str] = None, **told: Any) -> None:
+        """See `Span`; the delegation that it carries out fails with it."""
+        if self.handing is not None:
+            self.handing.error = error
+        super().fail(error, handling=handling, **told)
+
+    def result_facts(self, result: Any) -> Mapping[str, Any]:
+        """The output's facts; of an agent without a crew its text."""
+        raw = names.text(names.field(result, "raw"))
+        return super().result_facts(result if raw is None else raw)
+
+
+class Handing(Watch):
+    """A delegation under way."""
+
+    def __init__(self, source: Node, target: Node, kind: str, task: Any, context: Any, tool: str) -> None:
+        self.error: Optional[BaseException] = None
+        self.source = source
+        self.before = tasks.HANDING.get()
+        self.span = spans.Delegation(
+            FRAME,
+            source,
+            target,
+            kind,
+            task=task,
+            context=context,
+            payload={"tool_name": tool, "context_source_node": source.id if context else None},
+        )
+        tasks.HANDING.set(self)
+
+    def done(self, result: Any) -> Any:
+        """The delegate's answer is there, or, in later versions, a text that says that it failed."""
+        tasks.HANDING.set(self.before)
+        if self.error is None:
+            return self.span.done(result)
+        told = {"error": facts.message(self.error), "error_type": facts.error_class(self.error)}
+        self.span.close(spans.status_of(FRAME, self.error), **told)
+        return result
+
+    def failed(self, error: BaseException) -> None:
+        """See `Watch`."""
+        tasks.HANDING.set(self.before)
+        self.span.failed(error)
+
+
+def _kickoff(call: Call) -> Optional[Watch]:
+    crew = call.instance
+    if names.field(crew, "stream"):
+        return None  # a crew that streams starts itself once more when it is consumed
+    inputs = call.get("inputs", 0)
+    given = [names.filled_in(names.role_of(agent), inputs) for agent in names.field(crew, "agents") or ()]
+    jobs = list(names.field(crew, "tasks") or ())
+    descriptions = [names.text(names.field(job, "description")) or "" for job in jobs]
+    node = names.crew_node(crew)
+    payload = {
+        "crew_name": node.name,
+        "agent_count": len(given),
+        "task_count": len(jobs),
+        "agent_roles": given,
+        "task_hashes": [facts.sha(names.filled_in(text, inputs)) for text in descriptions],
+        "process_type": _process(crew),
+    }
+    return spans.Execution(FRAME, node, payload)
+
+
+def _replay(call: Call) -> Optional[Watch]:
+    return _kickoff(Call(call.instance, (call.get("inputs", 1),), {}))
+
+
+def _process(crew: Any) -> str:
+    process = names.field(crew, "process")
+    value = names.field(process, "_value_", process)
+    return names.text(value) or "sequential"
+
+
+def _execute(call: Call) -> Optional[Watch]:
+    agent, task = call.instance, call.get("task", 0)
+    tasks.release(task)
+    tools = call.get("tools", 2) or names.field(agent, "tools") or ()
+    handing = tasks.HANDING.get()
+    fed = tasks.fed(task)
+    if fed is None and handing is not None:
+        fed = tasks.Fed(handing.source.id, ())
+    job = names.text(names.field(task, "description"))
+    node = names.agent_node(agent)
+    crew = names.field(agent, "crew")
+    turn = Turn(
+        FRAME,
+        node,
+        task_name=tasks.name_of(task),
+        description=job,
+        goal=names.text(names.field(agent, "goal")),
+        role=names.role_of(agent),
+        tools=[names.tool_name(tool) for tool in tools] if isinstance(tools, (list, tuple)) else (),
+        input_source=None if fed is None else fed.source,
+    )
+    turn.manages = _process(crew) == HIERARCHICAL and names.field(crew, "manager_agent") is agent
+    turn.handing = handing
+    tasks.HANDING.set(None)
+    tasks.begin(task, turn)
+    if fed is not None:
+        for key, digest in fed.read:
+            tasks.access(FRAME, node, key, "read", digest)
+    return turn
+
+
+def _alone(call: Call) -> Optional[Watch]:
+    """An agent without a crew."""
+    agent = names.field(call.instance, "original_agent") or call.instance
+    node = names.agent_node(agent)
+    outer = spans.current()
+    if isinstance(outer, Turn) and outer.node is node:
+        return None
+    tools = names.field(agent, "tools") or ()
+    given = call.get("messages", 0)
+    return Turn(
+        FRAME,
+        node,
+        description=given if isinstance(given, str) else None,
+        task_name=facts.sha(given)[:12] if isinstance(given, str) else None,
+        goal=names.text(names.field(agent, "goal")),
+        role=names.role_of(agent),
+        tools=[names.tool_name(tool) for tool in tools],
+    )
+
+
+def _alone_now(call: Call) -> Optional[Watch]:
+    """The same by `kickoff`, which inside an event loop only makes the coroutine of `kickoff_async`."""
+    if asyncio._get_running_loop() is not None:
+        return None
+    return _alone(call)
+
+
+def _delegate(call: Call) -> Optional[Watch]:
+    """`_execute` of the tools that hand work, or a question, to a coworker."""
+    tool, asked = call.instance, call.get("agent_name", 0)
+    turn = spans.enclosing("agent")
+    coworkers = [agent for agent in names.field(tool, "agents") or ()]
+    chosen = next((agent for agent in coworkers if _plain(names.role_of(agent)) == _plain(asked)), None)
+    source = turn.node if turn is not None else tasks.nobody()
+    if chosen is None:
+        message = "no coworker of the role " + (names.text(asked) or "")
+        spans.error_text(FRAME, source, "UnknownCoworker", message, handling="caught_default")
+        return None
+    target = names.agent_node(chosen)
+    kind = "explicit"
+    if isinstance(turn, Turn) and turn.manages:
+        kind = HIERARCHICAL
+        roles = [names.role_of(agent) for agent in coworkers]
+        spans.route(FRAME, source, target, "manager_delegation", "llm_output", candidates=roles)
+    return Handing(source, target, kind, call.get("task", 1), call.get("context", 2), names.tool_name(tool))
+
+
+def _plain(role: Any) -> str:
+    return " ".join((names.text(role) or "").replace('"', "").casefold().split())
+
+
+def _crews(module: Any) -> None:
+    wrap.method(module.Crew, "kickoff", _kickoff)
+    wrap.method(module.Crew, "replay", _replay)
+    if hasattr(module.Crew, "akickoff"):
+        wrap.method(module.Crew, "akickoff", _kickoff)
+    wrap.method(module.Crew, "_get_context", tasks.handed_on)
+
+
+def _agents(module: Any) -> None:
+    wrap.every_subclass(module.BaseAgent, "execute_task", _execute)
+    if hasattr(module.BaseAgent, "aexecute_task"):
+        wrap.every_subclass(module.BaseAgent, "aexecute_task", _execute)
+
+
+def _agents_alone(module: Any) -> None:
+    wrap.method(module.Agent, "kickoff", _alone_now)
+    wrap.method(module.Agent, "kickoff_async", _alone)
+
+
+def _time_limit(module: Any) -> None:
+    wrap.method(module.Agent, "_execute_with_timeout", tasks.leaving)
+    wrap.method(module.Agent, "_execute_without_timeout", tasks.arriving)
+
+
+def _lite_agents(module: Any) -> None:
+    wrap.method(module.LiteAgent, "kickoff", _alone_now)
+
+
+def _coworkers(module: Any) -> None:
+    wrap.method(module.BaseAgentTool, "_execute", _delegate)
+
+
+FRAME = Frame(
+    "crewai_crew",
+    names.FAMILY,
+    "crewai",
+    (
+        Hook("crewai.kickoff", "crewai.crew", _crews),
+        Hook("crewai.execute_task", "crewai.agents.agent_builder.base_agent", _agents),
+        Hook("crewai.agent_kickoff", "crewai.agent", _agents_alone),
+        Hook("crewai.time_limit", "crewai.agent", _time_limit),
+        Hook("crewai.lite_agent_kickoff", "crewai.lite_agent", _lite_agents),
+        Hook("crewai.delegation", "crewai.tools.agent_tools.base_agent_tools", _coworkers),
+        Hook("crewai.tasks", "crewai.task", tasks.apply),
+    ),
+    benign={"HumanFeedbackPending": spans.SUCCESS},
+)
+tasks.frame(FRAME)

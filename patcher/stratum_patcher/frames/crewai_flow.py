@@ -1,0 +1,167 @@
+"""CrewAI flows: their runs, routers and state. A flow's methods are no agents; agents in them are at work inside them."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from .. import facts, nodes, spans, wrap
+from ..frame import Frame, Hook
+from ..nodes import Node
+from ..wrap import Call, Watch
+from . import crewai_names as names
+
+_OWN = "crewai."
+"""Classes of crewai itself: later versions run each agent, and their memory, as a flow."""
+
+
+def _internal(flow: Any) -> bool:
+    return type(flow).__module__.startswith(_OWN)
+
+
+def flow_node(flow: Any) -> Node:
+    """The node of a flow: its class, where that is defined."""
+    found = nodes.known(flow)
+    if found is None:
+        name = names.text(names.field(flow, "name")) or type(flow).__name__
+        found = nodes.remember(flow, nodes.node(names.FAMILY, name, nodes.place_of(type(flow))))
+    return found
+
+
+def method_node(flow: Any, name: str) -> Node:
+    """The node of a flow's method, where it is defined."""
+    found = getattr(type(flow), name, None)
+    return nodes.node(names.FAMILY, name, nodes.place_of(found))
+
+
+def _kickoff(call: Call) -> Optional[Watch]:
+    flow = call.instance
+    if _internal(flow) or names.field(flow, "stream"):
+        return None
+    node = flow_node(flow)
+    payload = {"flow_name": node.name, "input_shape": facts.shape(call.get("inputs", 0))}
+    return spans.Execution(FRAME, node, payload)
+
+
+class _Method(Watch):
+    """A method of a flow at work."""
+
+    def __init__(self, flow: Any, name: str) -> None:
+        self.flow = flow
+        self.name = name
+        self.node = method_node(flow, name)
+        self.before = _state(flow)
+        self.span = spans.Scope(FRAME, self.node)
+
+    def done(self, result: Any) -> Any:
+        for key, digest in _state(self.flow).items():
+            if self.before.get(key) != digest:
+                spans.state(FRAME, self.node, key, "write", _values(self.flow).get(key))
+        if _is_router(self.flow, self.name):
+            self._route(result[0] if type(result) is tuple and len(result) == 2 else result)
+        self.span.close()
+        return result
+
+    def failed(self, error: BaseException) -> None:
+        if spans.status_of(FRAME, error) in (spans.ERROR, spans.TIMEOUT):
+            handling = "caught_silent" if self._unheard() else "raised"
+            spans.error(FRAME, self.node, error, handling=handling, parent=self.span)
+        self.span.close()
+
+    def _unheard(self) -> bool:
+        """Listeners of versions before the event bus print their errors and go on."""
+        listeners = getattr(type(self.flow), "_listeners", None)
+        first = isinstance(getattr(type(self.flow), "_routers", None), dict)
+        return first and isinstance(listeners, dict) and self.name in listeners
+
+    def _route(self, result: Any) -> None:
+        label = names.text(getattr(result, "_value_", result))
+        if label is None:
+            return
+        candidates = sorted(_labels(self.flow, self.name))
+        chosen = [name for name, waits in _waiting(self.flow).items() if label in waits]
+        for name in chosen or [None]:
+            target = None if name is None else method_node(self.flow, name)
+            spans.route(FRAME, self.node, target, "conditional_edge", "state", candidates=candidates or None)
+
+
+def _method(call: Call) -> Optional[Watch]:
+    name = call.get("method_name", 0)
+    if _internal(call.instance) or not isinstance(name, str):
+        return None
+    return _Method(call.instance, str.__str__(name))
+
+
+def _values(flow: Any) -> Dict[str, Any]:
+    """The state's keys and values, as they are stored."""
+    state = names.field(flow, "_state")
+    if type(state) is dict:
+        return {key: value for key, value in state.items() if isinstance(key, str)}
+    try:
+        held = object.__getattribute__(state, "__dict__")
+    except AttributeError:
+        return {}
+    return dict(held)
+
+
+def _state(flow: Any) -> Dict[str, Optional[str]]:
+    return {key: facts.hashed(value) for key, value in _values(flow).items()}
+
+
+def _definitions(flow: Any) -> Dict[str, Any]:
+    """Definitions of the methods, of versions that keep a flow's definition as data."""
+    methods = names.field(names.field(flow, "_definition"), "methods")
+    return methods if isinstance(methods, dict) else {}
+
+
+def _is_router(flow: Any, name: str) -> bool:
+    defined = _definitions(flow)
+    if name in defined:
+        return names.field(defined[name], "router") is True
+    routers = getattr(type(flow), "_routers", None)
+    if isinstance(routers, dict):  # 0.80: method it waits for -> router
+        return name in routers.values()
+    return isinstance(routers, (set, frozenset)) and name in routers
+
+
+def _labels(flow: Any, name: str) -> List[str]:
+    """What a router may answer, where its return statements or its declaration tell."""
+    defined = _definitions(flow)
+    paths = names.field(defined[name], "emit") if name in defined else None
+    if paths is None:
+        table = getattr(type(flow), "_router_paths", None)
+        paths = table.get(name) if isinstance(table, dict) else None
+    return [path for path in paths or () if isinstance(path, str)]
+
+
+def _waiting(flow: Any) -> Dict[str, List[str]]:
+    """Methods -> labels and methods that they wait for."""
+    defined = _definitions(flow)
+    if defined:
+        return {str(name): _named(names.field(entry, "listen")) for name, entry in defined.items()}
+    listeners = getattr(type(flow), "_listeners", None)
+    return {name: _named(condition) for name, condition in listeners.items()} if isinstance(listeners, dict) else {}
+
+
+def _named(condition: Any, depth: int = 0) -> List[str]:
+    """Every name in a condition, whatever it is nested in."""
+    if isinstance(condition, str):
+        return [str.__str__(condition)]
+    parts = condition.values() if type(condition) is dict else condition if isinstance(condition, (list, tuple)) else ()
+    return [name for part in parts for name in _named(part, depth + 1)] if depth < 20 else []
+
+
+def _flows(module: Any) -> None:
+    wrap.method(module.Flow, "kickoff_async", _kickoff)
+    wrap.method(module.Flow, "_execute_method", _method)
+
+
+FRAME = Frame(
+    "crewai_flow",
+    names.FAMILY,
+    "crewai",
+    (
+        Hook("crewai.flow", "crewai.flow.runtime", _flows),
+        Hook("crewai.flow@0.121", "crewai.flow.flow", _flows),
+    ),
+    benign={"HumanFeedbackPending": spans.SUCCESS},
+)
