@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench faults schemas docs clean
+.PHONY: help setup demo test check format bench faults frameworks schemas docs clean
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 78; }
@@ -41,6 +41,9 @@ bench: setup ## measure speed against named peers; prints a table, writes JSON
 
 faults: setup ## the long form of the fault tests
 	STRATUM_SOAK=1 $(BIN)/python -m pytest tests/faults
+
+frameworks: setup ## build the environments of the framework lines, kept in ~/.cache/stratum-lab
+	$(BIN)/python -m tests.support.patcher.environments
 
 schemas: setup ## release edited schemas; refuses what breaks stored data
 	$(BIN)/python -m stratum_lab.contract

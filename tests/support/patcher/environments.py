@@ -31,8 +31,16 @@ OLD_TOOLS = "setuptools<81"
 """Libraries of that time import `pkg_resources`, which later setuptools no longer carries."""
 
 
+UNREACHABLE = ("Failed to fetch", "dns error", "Connection refused", "Network is unreachable", "operation timed out")
+"""What the installer says where there is no network."""
+
+
 class EnvironmentBroken(StratumError):
     """An environment of a framework line could not be built; the message ends with what the installer said."""
+
+
+class IndexUnreachable(EnvironmentBroken):
+    """The installer found no way to a package index."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +218,8 @@ def _uv(*arguments: str, given: str | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        raise EnvironmentBroken(f"uv {' '.join(arguments[:2])} failed with {done.returncode}: {done.stderr[-2000:]}")
+        kind = IndexUnreachable if any(word in done.stderr for word in UNREACHABLE) else EnvironmentBroken
+        raise kind(f"uv {' '.join(arguments[:2])} failed with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
 
 

@@ -332,8 +332,8 @@ _FORMS_OF_TYPE: dict[tuple[str, str], Check] = {
 _NAMES = frozenset(
     {
         "version", "python", "hook", "target", "reason", "library", "crew_name", "process_type", "graph_name",
-        "input_shape", "initiator", "recipient", "message_shape", "result_shape", "agent_name", "agent_role", "task_name",
-        "tool_name", "args_shape", "kwargs_shape", "delegator", "delegate", "state_key", "decision_basis",
+        "input_shape", "initiator", "recipient", "message_shape", "result_shape", "agent_name", "agent_role",
+        "task_name", "tool_name", "args_shape", "kwargs_shape", "delegator", "delegate", "state_key", "decision_basis",
         "previous_speaker", "source_agent", "downstream_agent", "origin_event_id", "method", "mode", "finish_reason",
         "stop_reason", "output_shape", "context_type",
     }
