@@ -8,10 +8,15 @@ scrubbed the environment) it does nothing.
 import os
 import sys
 import time
+from _thread import get_ident
 
 from . import __version__
 from .finder import Finder
 from .targets import TARGETS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 SETTINGS: "dict[str, str]" = {}
 """The variables of the runner, as they were when the interpreter started."""
@@ -56,6 +61,43 @@ def _at_start() -> None:
     import atexit
 
     atexit.register(_at_exit)
+    if hasattr(sys, "addaudithook"):
+        sys.addaudithook(_audit(SETTINGS.get("STRATUM_REPO_ROOT") or SETTINGS["start_directory"]))
+
+
+def _audit(folder: str) -> "Callable[[str, tuple[Any, ...]], None]":
+    """A hook that hands over files of a folder that are opened; every other audit event costs one comparison."""
+    root = folder.rstrip("/") + "/"
+
+    def audit(event: str, args: "tuple[Any, ...]") -> None:
+        if event == "open":
+            path = args[0]
+            if type(path) is not str or (path[:1] == "/" and not path.startswith(root)) or "__pycache__" in path:
+                return
+            if path[-3:] != ".py" or args[1] not in ("r", "rb"):
+                _opened(path, args[1], args[2])
+
+    return audit
+
+
+_looking: "set[int]" = set()
+"""Threads in which an opened file is looked at: what is opened or imported meanwhile is not the program's."""
+
+
+def _opened(path: str, mode: "Any", flags: "Any") -> None:
+    thread = get_ident()
+    if thread in _looking or sys.is_finalizing():
+        return
+    _looking.add(thread)
+    try:
+        from . import wrap
+        from .frames import files
+
+        wrap.guarded("files.opened", files.opened, path, mode, flags)
+    except ImportError:  # the interpreter is being taken apart, or the program forbids imports
+        return
+    finally:
+        _looking.discard(thread)
 
 
 def _at_exit() -> None:
