@@ -132,10 +132,12 @@ class Span(Watch):
         closed: Whether it has ended.
         counts: Whether its node is part of the active-node stack.
         speaks: Whether it writes events.
+        asked_model: Whether a model was called directly in it, for agents and tools.
         describe: Gives further facts of the closing event from the result.
     """
 
     kind = "span"
+    asked_model = False
     opening = ""
     closing = ""
     counts = False
@@ -459,6 +461,7 @@ class Llm(Span):
                 elif outer.frame.name == self.frame.name or self.frame.name in outer.frame.suppresses.get("llm", ()):
                     self.speaks = False
             elif outer.kind in ("tool", "agent"):
+                outer.asked_model = True
                 return
             outer = outer.parent
 

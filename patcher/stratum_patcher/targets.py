@@ -61,6 +61,7 @@ TARGETS = {
     "langgraph.pregel.retry": ("langgraph",),
     "langgraph.utils.runnable": ("langgraph",),
     "litellm.chat_completions.dispatch": ("litellm",),
+    "litellm.embeddings.dispatch": ("litellm",),
     "litellm.litellm_core_utils.streaming_handler": ("litellm",),
     "litellm.main": ("litellm",),
     "litellm.responses.dispatch": ("litellm",),
