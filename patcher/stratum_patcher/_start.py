@@ -103,6 +103,8 @@ def _opened(path: str, mode: "Any", flags: "Any") -> None:
 def _at_exit() -> None:
     """Tell an uncaught exception and close what is open; runs last, since it was registered first."""
     uncaught = getattr(sys, "last_value", None)
+    if isinstance(uncaught, KeyboardInterrupt):
+        uncaught = None
     if uncaught is None and __package__ + ".emit" not in sys.modules:
         return
     from . import emit, spans, wrap

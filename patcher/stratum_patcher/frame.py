@@ -85,8 +85,8 @@ def _apply(frame: Frame, hook: Hook, module: ModuleType) -> None:
     status, reason = "applied", None
     with wrap.owned_by(hook.name):
         outcome = wrap.attempt(hook.apply, module)
-    if isinstance(outcome, NotApplied):
-        status, reason = "not_applied", str(outcome)
+    if isinstance(outcome, (NotApplied, AttributeError, ImportError)):
+        status, reason = "not_applied", str(outcome)[:300]
     elif outcome is not None:
         status, reason = "failed", type(outcome).__name__
     if (hook.name, status) in _told:
