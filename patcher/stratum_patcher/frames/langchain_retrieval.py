@@ -27,7 +27,7 @@ class Reading(spans.Span):
     def done(self, result: Any) -> Any:
         """Tell what was read."""
         self.stop()
-        spans.state(self.frame, self.accessor, self.node.name, "read", result, store=self.node)
+        spans.state(self.frame, self.accessor, self.node.name, "read", result)
         return result
 
     def failed(self, error: BaseException) -> None:
