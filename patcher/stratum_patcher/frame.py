@@ -106,6 +106,8 @@ def _apply(frame: Frame, hook: Hook, module: ModuleType) -> None:
 
 def _version(library: str, module: ModuleType) -> str | None:
     """Version of a distribution: what the package says of itself, else what is installed."""
+    if library == "python":  # the standard library; its modules may be imported by `importlib.metadata` itself
+        return "%d.%d.%d" % sys.version_info[:3]
     root = sys.modules.get(module.__name__.partition(".")[0])
     said = getattr(root, "__dict__", {}).get("__version__")
     if isinstance(said, str):

@@ -1,6 +1,15 @@
 """Which frames watch which module; read at every interpreter start, so it is a plain table that imports nothing."""
 
 TARGETS = {
+    "ag2.agent": ("ag2",),
+    "ag2.network.client.agent_client": ("ag2",),
+    "ag2.network.client.handlers": ("ag2",),
+    "ag2.network.client.human_client": ("ag2",),
+    "ag2.network.hub.core": ("ag2",),
+    "ag2.tools.executor": ("ag2",),
+    "ag2.tools.final.function_tool": ("ag2",),
+    "ag2.tools.subagents.run_task": ("ag2",),
+    "aiohttp.client": ("http",),
     "anthropic._base_client": ("anthropic",),
     "anthropic._response": ("anthropic",),
     "anthropic._streaming": ("anthropic",),
@@ -41,6 +50,9 @@ TARGETS = {
     "crewai.tools.base_tool": ("crewai_made",),
     "crewai.tools.tool_usage": ("crewai_classic",),
     "crewai.utilities.events.crewai_event_bus": ("crewai_bus",),
+    "http.client": ("http",),
+    "httpx._transports.default": ("http",),
+    "httpx2._transports.default": ("http",),
     "langchain.agents.agent": ("langchain",),
     "langchain.agents.factory": ("langgraph",),
     "langchain_classic.agents.agent": ("langchain",),
@@ -78,6 +90,7 @@ TARGETS = {
     "openai.lib.azure": ("openai",),
     "openai.lib.streaming.chat._completions": ("openai",),
     "openai.lib.streaming.responses._responses": ("openai",),
+    "requests.adapters": ("http",),
     "smolagents.agents": ("smolagents",),
     "smolagents.e2b_executor": ("smolagents",),
     "smolagents.local_python_executor": ("smolagents",),
@@ -85,5 +98,7 @@ TARGETS = {
     "smolagents.monitoring": ("smolagents",),
     "smolagents.tools": ("smolagents",),
     "threading": ("errors",),
+    "urllib.request": ("http",),
+    "urllib3.connectionpool": ("http",),
 }  # type: dict[str, tuple[str, ...]]
 """Module name -> names of the modules in `frames` that have a hook for it."""

@@ -132,9 +132,12 @@ def _of_node(node: Mapping[str, Any]) -> Iterator[str]:
     file, line = parts[1], int(parts[2])
     if family not in FAMILIES:
         yield f"is of the family {family!r}"
+    if family == "generic" and name.startswith("http:"):
+        name = name[len("http:") :]  # hosts are told as `generic:http:<host>`
     if not name or ":" in name or name != _clean(name):
         yield f"has an id with the name {name!r}"
-    if name != _clean(node["node_name"]).replace(":", "_"):
+    shown = "exception" if node["node_name"] == "unhandled_exception" else node["node_name"]
+    if name != _clean(shown).replace(":", "_"):
         yield f"is named {node['node_name']!r} and its id says {name!r}"
     if file.startswith(("/", "~", "..")) or not file or "stratum_patcher" in file or "site-packages" in file:
         yield f"has the file {file!r}"
