@@ -43,6 +43,10 @@ class Use(spans.Tool):
         if self.agent_id:
             self.delegation = spans.Delegation(IDENTITY, self.user, target, "explicit", task=task)
 
+    def fail(self, error: BaseException, *, handling: str | None = None, **told: Any) -> None:
+        """See `Span`. Agents give the words of the error to their model."""
+        super().fail(error, handling=handling or ("caught_default" if self.agent_id else None), **told)
+
     def close(self, status: str = spans.SUCCESS, **told: Any) -> None:
         """See `Span`."""
         if self.delegation is not None:
@@ -59,7 +63,7 @@ class WorkbenchUse(spans.Tool):
         if held(result, "is_error") is True:
             parts = held(result, "result") or ()
             text = " ".join(part for part in (held(each, "content") for each in parts) if isinstance(part, str))
-            self.fail_text("ToolError", text)
+            self.fail_text("ToolError", text, handling="caught_default")
         return super().done(result)
 
 
