@@ -34,6 +34,10 @@ LINE_BYTES = 65536
 """Largest event line (README, Sizes); longer payloads lose their longest values."""
 FILE_BYTES = 64 * 1024 * 1024
 """Default size at which a run's file is full (`STRATUM_EVENTS_MAX_BYTES`)."""
+PAGE_BYTES = 4096
+"""Unit in which the kernel writes without looking at signals."""
+SETTLE_SECONDS, SETTLE_TIMES = 0.0005, 20
+"""How long to wait, and how often, for a line that somebody else may be writing just now."""
 CHECK_SECONDS = 0.25
 """How often the file is looked at: is it still the one at its path, how large is it."""
 REPORT_SECONDS = 1.0
@@ -71,10 +75,9 @@ class Writer:
         self.dropped: dict[str, int] = {}
         self._descriptor = -1
         self._identity = (0, 0)
-        self._size = 0
+        self._end = -1
         self._checked = 0.0
         self._told = 0.0
-        self._torn = False
         self._lock = allocate_lock()
 
     def new_process(self) -> None:
@@ -95,23 +98,40 @@ class Writer:
             self._look()
         if self._descriptor < 0:
             return self._drop("unwritable")
-        if self._size + len(line) > self.limit:
-            return self._drop("file_full")
-        if self._torn:
-            line = b"\n" + line
         try:
-            written = os.write(self._descriptor, line)
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            if end + len(line) > self.limit:
+                return self._drop("file_full")
+            whole = self._placed(line, end)
+            written = os.write(self._descriptor, whole)
         except OSError as error:
             if error.errno == errno.EBADF and not again:  # the program closed our descriptor
                 self._descriptor, self._checked = -1, 0.0
                 return self.write(line, again=True)
             return self._drop("disk_full" if error.errno in _FULL else "unwritable")
-        self._size += written
-        if written != len(line):
-            self._torn = True
+        if written != len(whole):
+            self._end = -1
             return self._drop("disk_full")
-        self._torn = False
+        self._end = end + written
         return True
+
+    def _placed(self, line: bytes, end: int) -> bytes:
+        """A line as it goes to the end of the file.
+
+        A kill stops a write only between two pages, so a line that fits into a page gets blanks before it rather than
+        lie in two. A larger one can be cut off; that it has no line break shows whoever writes or reads next.
+        """
+        if end != self._end and end > 0:
+            for _ in range(SETTLE_TIMES):  # a line that another thread or process is writing grows
+                if os.pread(self._descriptor, 1, end - 1) == b"\n":
+                    break
+                time.sleep(SETTLE_SECONDS)
+                before, end = end, os.lseek(self._descriptor, 0, os.SEEK_END)
+                if end == before and os.pread(self._descriptor, 1, end - 1) != b"\n":
+                    line, end = b"\n" + line, end + 1
+                    break
+        room = PAGE_BYTES - end % PAGE_BYTES
+        return b" " * room + line if room < len(line) <= PAGE_BYTES else line
 
     def report_due(self) -> bool:
         """Whether dropped events are to be told now."""
@@ -150,7 +170,6 @@ class Writer:
             if self._descriptor >= 0:
                 ours = os.fstat(self._descriptor)
                 if (ours.st_dev, ours.st_ino) == self._identity == (there.st_dev, there.st_ino):
-                    self._size = ours.st_size
                     return True
                 if (ours.st_dev, ours.st_ino) == self._identity:
                     os.close(self._descriptor)
@@ -180,8 +199,7 @@ class Writer:
             return False
         self._descriptor = _moved_up(descriptor)
         self._identity = (found.st_dev, found.st_ino)
-        self._size = found.st_size
-        self._torn = found.st_size > 0 and os.pread(self._descriptor, 1, found.st_size - 1) != b"\n"
+        self._end = -1
         return True
 
 
