@@ -25,7 +25,8 @@ from typing import Any
 import orjson
 from filelock import FileLock
 
-from tests.support.patcher import contract_check, environments
+from tests.support.kafka import cannot
+from tests.support.patcher import contract_check, coverage, environments, hook_trace
 from tests.support.patcher.endpoint import Endpoint
 from tests.support.patcher.story import story
 from tests.support.patcher.wire import SERVED
@@ -43,6 +44,7 @@ PLACEHOLDER = "sk-placeholder-000000000000000000000000000000000000000000000000"
 QUIET = {
     "ANONYMIZED_TELEMETRY": "False",
     "CREWAI_DISABLE_TELEMETRY": "true",
+    "CREWAI_DISABLE_VERSION_CHECK": "true",
     "CREWAI_TRACING_ENABLED": "false",
     "LANGSMITH_TRACING": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -65,6 +67,7 @@ class Run:
         returncode: Negative: the signal that ended it.
         captured: Whether content was captured.
         raw: Bytes of the events file.
+        hook_of: Event id -> hook that wrote it, where hooks are traced.
     """
 
     line: str
@@ -76,6 +79,7 @@ class Run:
     returncode: int
     captured: bool
     raw: bytes = field(repr=False)
+    hook_of: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def story(self) -> list[str]:
@@ -87,6 +91,16 @@ class Run:
         """Status per hook."""
         told = (event["payload"] for event in self.events if event["event_type"] == "patcher.hook_status")
         return {payload["hook"]: payload["status"] for payload in told}
+
+    @property
+    def produced(self) -> dict[str, set[str]]:
+        """Event types of the run, each with the hooks that wrote them as far as they were traced."""
+        made: dict[str, set[str]] = {}
+        for event in self.events:
+            if not event["event_type"].startswith("patcher."):
+                hook = self.hook_of.get(event["event_id"])
+                made.setdefault(event["event_type"], set()).update({hook} if hook else ())
+        return made
 
     def of_type(self, event_type: str) -> list[dict[str, Any]]:
         """The events of one type."""
@@ -145,8 +159,23 @@ class Prepared:
         raw = self.events_file.read_bytes() if self.events_file.exists() else b""
         whole = [line for line in raw.split(b"\n") if line]
         events = [orjson.loads(line) for line in whole]
-        captured = self.env.get("STRATUM_CAPTURE_PROMPTS") == "1"
-        return Run(self.line, self.program, self.patched, events, stdout, stderr, process.returncode, captured, raw)
+        return Run(
+            line=self.line,
+            program=self.program,
+            patched=self.patched,
+            events=events,
+            stdout=stdout,
+            stderr=stderr,
+            returncode=process.returncode,
+            captured=self.env.get("STRATUM_CAPTURE_PROMPTS") == "1",
+            raw=raw,
+            hook_of=self._hooks(events),
+        )
+
+    def _hooks(self, events: list[dict[str, Any]]) -> dict[str, str]:
+        trace = self.env.get(hook_trace.VARIABLE)
+        applied = [e["payload"]["hook"] for e in events if e["event_type"] == "patcher.hook_status"]
+        return coverage.hooks_of(Path(trace), applied) if trace else {}
 
 
 @contextmanager
@@ -186,6 +215,8 @@ def prepared(
         python = patched_python(line) if patched else plain_python(line)
         events_file = output / "events_run_1.jsonl"
         variables = _environment(endpoint, root, home, events_file)
+        if patched and coverage.traced():
+            variables[hook_trace.VARIABLE] = str(output / "hooks.txt")
         for name, value in (env or {}).items():
             if value is None:
                 variables.pop(name, None)
@@ -228,6 +259,8 @@ def run_program(
         run = ready.ended(ready.start(), timeout)
     if check and patched:
         run.check(complete=complete)
+        if line != BARE:
+            coverage.RECORDER.note(line, run.produced)
     if not patched:
         assert not run.raw, "a program without the patcher wrote events"
     return run
@@ -263,12 +296,19 @@ def _environment(endpoint: Endpoint | None, root: Path, home: Path, events_file:
 
 def plain_python(line: str) -> Path:
     """The interpreter of a line without the patcher."""
-    return _bare(None) if line == BARE else environments.python(line)
+    return _bare(None) if line == BARE else _environment_of(line) / "bin" / "python"
 
 
 def patched_python(line: str) -> Path:
     """The interpreter of a line with the patcher's wheel installed."""
-    return _bare(wheel()) if line == BARE else _beside(environments.build(line), wheel())
+    return _bare(wheel()) if line == BARE else _beside(_environment_of(line), wheel(), coverage.traced())
+
+
+def _environment_of(line: str) -> Path:
+    try:
+        return environments.build(line)
+    except environments.IndexUnreachable as error:
+        cannot(str(error))
 
 
 @cache
@@ -300,10 +340,10 @@ def _forget(folder: Path) -> None:
 
 
 @cache
-def _beside(environment: Path, patcher: Path) -> Path:
-    """A twin of an environment, linked to its libraries, that holds the wheel as well."""
+def _beside(environment: Path, patcher: Path, traced: bool) -> Path:
+    """A twin of an environment, linked to its libraries, that holds the wheel as well (and the trace of hooks)."""
     stamp = (environment / environments.STAMP).read_text()[:16]
-    place = patcher.parent / f"{environment.name}-{stamp}"
+    place = patcher.parent / f"{environment.name}-{stamp}{'-traced' if traced else ''}"
     with FileLock(patcher.parent / f".{environment.name}.lock"):
         if not place.exists():
             fresh = place.with_name(f".{place.name}.new")
@@ -317,6 +357,9 @@ def _beside(environment: Path, patcher: Path) -> Path:
             for entry in libraries.iterdir():
                 (own / entry.name).symlink_to(entry)
             _unpack(patcher, own)
+            if traced:
+                shutil.copy(hook_trace.__file__, own)
+                (own / "stratum_trace.pth").write_text("import hook_trace; hook_trace.start()\n")
             fresh.rename(place)
     return place / "bin" / "python"
 
