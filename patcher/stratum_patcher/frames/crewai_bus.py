@@ -8,7 +8,7 @@ are told by their transports.
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable
 
 from .. import nodes, spans, wrap
 from ..frame import Frame, Hook
@@ -58,7 +58,7 @@ def begin_use(frame: Frame, name: str, arguments: Any, *holders: Any) -> Use:
     )
 
 
-def open_use() -> Optional[Use]:
+def open_use() -> Use | None:
     """The innermost use of a tool, when no agent works inside it."""
     span = spans.current()
     while span is not None and not isinstance(span, spans.Agent):
@@ -83,7 +83,7 @@ class _CacheRead(Watch):
 
 def end_use(use: Use, result: Any, cached: bool = False) -> None:
     """Close the use of a tool with its result."""
-    told: Dict[str, Any] = dict(use.result_facts(result))
+    told: dict[str, Any] = dict(use.result_facts(result))
     if cached or use.cached:
         told["from_cache"] = True
     use.close(**told)
@@ -165,7 +165,7 @@ def _memory(access: str) -> Callable[[Any, Any], None]:
     return tell
 
 
-_TELLS: Dict[str, Callable[[Any, Any], None]] = {
+_TELLS: dict[str, Callable[[Any, Any], None]] = {
     "tool_usage_started": _tool_started,
     "tool_usage_finished": _tool_finished,
     "tool_usage_error": _tool_failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Optional
+from typing import Any
 
 from .. import spans, wrap
 from ..frame import Frame, Hook
@@ -20,7 +20,7 @@ class _Usage(Watch):
     def __init__(self, usage: Any, calling: Any) -> None:
         self.usage = usage
         name = names.text(names.field(calling, "tool_name")) or ""
-        self.use: Optional[Use] = None
+        self.use: Use | None = None
         if not _repeats(usage, calling):
             arguments = names.field(calling, "arguments")
             self.use = begin_use(FRAME, name, arguments, usage, names.field(usage, "agent"))

@@ -7,9 +7,12 @@ once, and errors are texts only. So the bus is asked for what has no method of i
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Mapping, Optional
+import sys
+import weakref
+from collections.abc import Mapping
+from typing import Any, Callable
 
-from .. import facts, spans, wrap
+from .. import facts, nodes, spans, wrap
 from ..frame import Frame, Hook
 from ..nodes import Node
 from ..wrap import Call, Watch
@@ -17,6 +20,7 @@ from . import crewai_names as names
 from . import crewai_tasks as tasks
 
 HIERARCHICAL = "hierarchical"
+_SCHEMA_ERRORS = ("ValidationError", "ConverterError")
 
 
 class Turn(spans.Agent):
@@ -25,10 +29,12 @@ class Turn(spans.Agent):
     Attributes:
         manages: Whether it is the manager of a hierarchical crew.
         handing: The delegation it carries out.
+        task: Gives the task, while that lives.
     """
 
     manages = False
-    handing: "Optional[Handing]" = None
+    handing: Handing | None = None
+    task: Callable[[], Any] = staticmethod(lambda: None)
 
     def done(self, result: Any) -> Any:
         """Close, unless the task is still to hold the output against its schema."""
@@ -36,10 +42,12 @@ class Turn(spans.Agent):
             super().done(result)
         return result
 
-    def fail(self, error: BaseException, *, handling: Optional[str] = None, **told: Any) -> None:
+    def fail(self, error: BaseException, *, handling: str | None = None, **told: Any) -> None:
         """See `Span`; the delegation that it carries out fails with it."""
         if self.handing is not None:
             self.handing.error = error
+        if type(error).__name__ in _SCHEMA_ERRORS and tasks.declared(self.task()) is not None:
+            told["schema_mismatch"] = True
         super().fail(error, handling=handling, **told)
 
     def result_facts(self, result: Any) -> Mapping[str, Any]:
@@ -52,7 +60,7 @@ class Handing(Watch):
     """A delegation under way."""
 
     def __init__(self, source: Node, target: Node, kind: str, task: Any, context: Any, tool: str) -> None:
-        self.error: Optional[BaseException] = None
+        self.error: BaseException | None = None
         self.source = source
         self.before = tasks.HANDING.get()
         self.span = spans.Delegation(
@@ -81,12 +89,12 @@ class Handing(Watch):
         self.span.failed(error)
 
 
-def _kickoff(call: Call) -> Optional[Watch]:
+def _kickoff(call: Call) -> Watch | None:
     crew = call.instance
     if names.field(crew, "stream"):
         return None  # a crew that streams starts itself once more when it is consumed
     inputs = call.get("inputs", 0)
-    given = [names.filled_in(names.role_of(agent), inputs) for agent in names.field(crew, "agents") or ()]
+    given = [nodes.clean(names.filled_in(names.role_of(agent), inputs)) for agent in names.field(crew, "agents") or ()]
     jobs = list(names.field(crew, "tasks") or ())
     descriptions = [names.text(names.field(job, "description")) or "" for job in jobs]
     node = names.crew_node(crew)
@@ -101,7 +109,7 @@ def _kickoff(call: Call) -> Optional[Watch]:
     return spans.Execution(FRAME, node, payload)
 
 
-def _replay(call: Call) -> Optional[Watch]:
+def _replay(call: Call) -> Watch | None:
     return _kickoff(Call(call.instance, (call.get("inputs", 1),), {}))
 
 
@@ -111,9 +119,10 @@ def _process(crew: Any) -> str:
     return names.text(value) or "sequential"
 
 
-def _execute(call: Call) -> Optional[Watch]:
+def _execute(call: Call) -> Watch | None:
     agent, task = call.instance, call.get("task", 0)
     tasks.release(task)
+    _tried_again(agent, task)
     tools = call.get("tools", 2) or names.field(agent, "tools") or ()
     handing = tasks.HANDING.get()
     fed = tasks.fed(task)
@@ -134,6 +143,7 @@ def _execute(call: Call) -> Optional[Watch]:
     )
     turn.manages = _process(crew) == HIERARCHICAL and names.field(crew, "manager_agent") is agent
     turn.handing = handing
+    turn.task = _reference(task)
     tasks.HANDING.set(None)
     tasks.begin(task, turn)
     if fed is not None:
@@ -142,7 +152,21 @@ def _execute(call: Call) -> Optional[Watch]:
     return turn
 
 
-def _alone(call: Call) -> Optional[Watch]:
+def _tried_again(agent: Any, task: Any) -> None:
+    """An agent that failed asks itself once more, while the error is being handled."""
+    turn, error = spans.enclosing("agent"), sys.exc_info()[1]
+    if error is not None and isinstance(turn, Turn) and turn.task() is task and turn.node is names.agent_node(agent):
+        spans.error(FRAME, turn.node, error, handling="caught_retry", parent=turn)
+
+
+def _reference(thing: Any) -> Callable[[], Any]:
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        return lambda: None
+
+
+def _alone(call: Call) -> Watch | None:
     """An agent without a crew."""
     agent = names.field(call.instance, "original_agent") or call.instance
     node = names.agent_node(agent)
@@ -162,18 +186,18 @@ def _alone(call: Call) -> Optional[Watch]:
     )
 
 
-def _alone_now(call: Call) -> Optional[Watch]:
+def _alone_now(call: Call) -> Watch | None:
     """The same by `kickoff`, which inside an event loop only makes the coroutine of `kickoff_async`."""
     if asyncio._get_running_loop() is not None:
         return None
     return _alone(call)
 
 
-def _delegate(call: Call) -> Optional[Watch]:
+def _delegate(call: Call) -> Watch | None:
     """`_execute` of the tools that hand work, or a question, to a coworker."""
     tool, asked = call.instance, call.get("agent_name", 0)
     turn = spans.enclosing("agent")
-    coworkers = [agent for agent in names.field(tool, "agents") or ()]
+    coworkers = list(names.field(tool, "agents") or ())
     chosen = next((agent for agent in coworkers if _plain(names.role_of(agent)) == _plain(asked)), None)
     source = turn.node if turn is not None else tasks.nobody()
     if chosen is None:

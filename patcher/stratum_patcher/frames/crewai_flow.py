@@ -1,8 +1,8 @@
-"""CrewAI flows: their runs, routers and state. A flow's methods are no agents; agents in them are at work inside them."""
+"""CrewAI flows: their runs, routers and state. A flow's methods are no agents; they enclose the agents they run."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from .. import facts, nodes, spans, wrap
 from ..frame import Frame, Hook
@@ -33,7 +33,7 @@ def method_node(flow: Any, name: str) -> Node:
     return nodes.node(names.FAMILY, name, nodes.place_of(found))
 
 
-def _kickoff(call: Call) -> Optional[Watch]:
+def _kickoff(call: Call) -> Watch | None:
     flow = call.instance
     if _internal(flow) or names.field(flow, "stream"):
         return None
@@ -79,19 +79,19 @@ class _Method(Watch):
             return
         candidates = sorted(_labels(self.flow, self.name))
         chosen = [name for name, waits in _waiting(self.flow).items() if label in waits]
-        for name in chosen or [None]:
-            target = None if name is None else method_node(self.flow, name)
+        targets: list[Node | None] = [method_node(self.flow, name) for name in chosen]
+        for target in targets or [None]:
             spans.route(FRAME, self.node, target, "conditional_edge", "state", candidates=candidates or None)
 
 
-def _method(call: Call) -> Optional[Watch]:
+def _method(call: Call) -> Watch | None:
     name = call.get("method_name", 0)
     if _internal(call.instance) or not isinstance(name, str):
         return None
     return _Method(call.instance, str.__str__(name))
 
 
-def _values(flow: Any) -> Dict[str, Any]:
+def _values(flow: Any) -> dict[str, Any]:
     """The state's keys and values, as they are stored."""
     state = names.field(flow, "_state")
     if type(state) is dict:
@@ -103,11 +103,11 @@ def _values(flow: Any) -> Dict[str, Any]:
     return dict(held)
 
 
-def _state(flow: Any) -> Dict[str, Optional[str]]:
+def _state(flow: Any) -> dict[str, str | None]:
     return {key: facts.hashed(value) for key, value in _values(flow).items()}
 
 
-def _definitions(flow: Any) -> Dict[str, Any]:
+def _definitions(flow: Any) -> dict[str, Any]:
     """Definitions of the methods, of versions that keep a flow's definition as data."""
     methods = names.field(names.field(flow, "_definition"), "methods")
     return methods if isinstance(methods, dict) else {}
@@ -123,7 +123,7 @@ def _is_router(flow: Any, name: str) -> bool:
     return isinstance(routers, (set, frozenset)) and name in routers
 
 
-def _labels(flow: Any, name: str) -> List[str]:
+def _labels(flow: Any, name: str) -> list[str]:
     """What a router may answer, where its return statements or its declaration tell."""
     defined = _definitions(flow)
     paths = names.field(defined[name], "emit") if name in defined else None
@@ -133,7 +133,7 @@ def _labels(flow: Any, name: str) -> List[str]:
     return [path for path in paths or () if isinstance(path, str)]
 
 
-def _waiting(flow: Any) -> Dict[str, List[str]]:
+def _waiting(flow: Any) -> dict[str, list[str]]:
     """Methods -> labels and methods that they wait for."""
     defined = _definitions(flow)
     if defined:
@@ -142,7 +142,7 @@ def _waiting(flow: Any) -> Dict[str, List[str]]:
     return {name: _named(condition) for name, condition in listeners.items()} if isinstance(listeners, dict) else {}
 
 
-def _named(condition: Any, depth: int = 0) -> List[str]:
+def _named(condition: Any, depth: int = 0) -> list[str]:
     """Every name in a condition, whatever it is nested in."""
     if isinstance(condition, str):
         return [str.__str__(condition)]

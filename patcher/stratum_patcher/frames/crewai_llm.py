@@ -7,7 +7,7 @@ passes litellm, which is redirected itself.
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .. import nodes, redirect, spans, wrap
 from ..frame import Frame, Hook
@@ -37,7 +37,7 @@ class _Answered(Watch):
         self.span.failed(error)
 
 
-def _call(call: Call) -> Optional[Watch]:
+def _call(call: Call) -> Watch | None:
     model = call.instance
     declared = DECLARED.get(model)
     requested = declared or names.text(names.field(model, "model")) or type(model).__name__
@@ -64,7 +64,7 @@ class _Made(Watch):
         return result
 
 
-def _make(call: Call) -> Optional[Watch]:
+def _make(call: Call) -> Watch | None:
     """`LLM.__new__`, the factory of 1.x."""
     declared = call.get("model", 1)
     if redirect.target() is None or not isinstance(declared, str) or _leads_to_openai(declared, call):

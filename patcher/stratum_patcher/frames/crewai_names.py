@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import Any, Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 from .. import nodes
 from ..nodes import Node, Place
@@ -35,7 +36,7 @@ def field(thing: Any, name: str, default: Any = None) -> Any:
     return private.get(name, default) if type(private) is dict else default
 
 
-def text(value: Any) -> Optional[str]:
+def text(value: Any) -> str | None:
     """A text that is one; None for anything else, and for none."""
     return str.__str__(value) if isinstance(value, str) and value else None
 
@@ -50,7 +51,7 @@ def tool_name(tool: Any) -> str:
     return text(field(tool, "name")) or type(tool).__name__
 
 
-def place(node: Optional[Node]) -> Place:
+def place(node: Node | None) -> Place:
     """File and line of a node's id."""
     if node is None:
         return nodes.NOWHERE
@@ -68,7 +69,7 @@ def agent_node(agent: Any) -> Node:
     return found if now is found else nodes.remember(agent, now)
 
 
-def named_agent(role: Any) -> Optional[Node]:
+def named_agent(role: Any) -> Node | None:
     """The node of the only agent of that role."""
     return nodes.named(FAMILY, role) if text(role) else None
 
@@ -100,7 +101,7 @@ def letters(name: Any) -> str:
     return "".join(letter for letter in shown.casefold() if letter.isalnum())
 
 
-def _tools(holder: Any) -> Tuple[Any, ...]:
+def _tools(holder: Any) -> tuple[Any, ...]:
     if isinstance(holder, (list, tuple)):
         return tuple(holder)
     found: list[Any] = []
@@ -126,7 +127,7 @@ def crew_name(given: Any) -> str:
     return _class_around(frame) or assigned() or given or _function_around(frame) or DEFAULT_CREW
 
 
-def _class_around(frame: Any) -> Optional[str]:
+def _class_around(frame: Any) -> str | None:
     qualified = getattr(frame.f_code, "co_qualname", None)
     if qualified is not None:
         around = qualified.rpartition(".")[0]
@@ -137,7 +138,7 @@ def _class_around(frame: Any) -> Optional[str]:
     return None if owner is None else type(owner).__name__
 
 
-def _function_around(frame: Any) -> Optional[str]:
+def _function_around(frame: Any) -> str | None:
     name = frame.f_code.co_name
     return None if name.startswith("<") else str(name)
 
@@ -146,7 +147,7 @@ class Side:
     """Facts about objects, kept beside them for as long as they live."""
 
     def __init__(self) -> None:
-        self._of: Dict[int, Tuple[Any, Any]] = {}
+        self._of: dict[int, tuple[Any, Any]] = {}
 
     def put(self, thing: Any, fact: Any) -> None:
         """Note a fact about an object."""

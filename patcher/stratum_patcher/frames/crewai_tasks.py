@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from .. import facts, nodes, spans, wrap
 from ..emit import emit
@@ -25,13 +25,13 @@ class Fed(NamedTuple):
         read: State keys that it comes from, with the hash of what they hold.
     """
 
-    source: Optional[str]
-    read: Tuple[Tuple[str, Optional[str]], ...]
+    source: str | None
+    read: tuple[tuple[str, str | None], ...]
 
 
 _fed = names.Side()
 _outside = names.Side()
-_open: Dict[int, "_Run"] = {}
+_open: dict[int, _Run] = {}
 
 
 def frame(found: Frame) -> None:
@@ -56,7 +56,7 @@ def key_of(task_name: str) -> str:
     return "task:" + task_name
 
 
-def access(found: Frame, accessor: Node, key: str, kind: str, digest: Optional[str]) -> None:
+def access(found: Frame, accessor: Node, key: str, kind: str, digest: str | None) -> None:
     """Tell an access to a task's output, of which only the hash was kept."""
     if spans.silent("state"):
         return
@@ -64,7 +64,7 @@ def access(found: Frame, accessor: Node, key: str, kind: str, digest: Optional[s
     emit(found, "state.access", source=accessor, payload=payload, depth=len(spans.stack()))
 
 
-def fed(task: Any) -> Optional[Fed]:
+def fed(task: Any) -> Fed | None:
     """What a task was given as context, once."""
     found = _fed.take(task)
     return found if isinstance(found, Fed) else None
@@ -91,7 +91,7 @@ class _HandedOn(Watch):
         return result
 
 
-def _told(output: Any, task: Any) -> Tuple[Optional[Node], str, Optional[str]]:
+def _told(output: Any, task: Any) -> tuple[Node | None, str, str | None]:
     """The agent that made an output, the name of its task, and the output's hash."""
     made = nodes.known(output)
     if made is None:
@@ -122,10 +122,10 @@ class _Run(Watch):
     def __init__(self, task: Any) -> None:
         self.task = task
         self.turn: Any = None
-        self.node: Optional[Node] = None
+        self.node: Node | None = None
         self.held = False
         self.output: Any = None
-        self.mismatch: Optional[bool] = None
+        self.mismatch: bool | None = None
         _open[id(task)] = self
 
     def done(self, result: Any) -> Any:
@@ -150,7 +150,7 @@ class _Run(Watch):
             self.turn.close(**self.turn.result_facts(self.output), **self._verdict())
         self.held, self.output, self.mismatch = False, None, None
 
-    def _verdict(self) -> Dict[str, Any]:
+    def _verdict(self) -> dict[str, Any]:
         return {"schema_mismatch": True} if self.mismatch else {}
 
 
@@ -164,7 +164,7 @@ def begin(task: Any, turn: Any) -> None:
 def hold(turn: Any, result: Any) -> bool:
     """Whether a turn stays open because its task has a schema; its output is kept until then."""
     for run in list(_open.values()):
-        if run.turn is turn and (_declared(run.task) is not None):
+        if run.turn is turn and (declared(run.task) is not None):
             run.held, run.output = True, result
             return True
     return False
@@ -177,7 +177,8 @@ def release(task: Any) -> None:
         run.settle()
 
 
-def _declared(task: Any) -> Any:
+def declared(task: Any) -> Any:
+    """The schema that a task declares for its output."""
     return names.field(task, "output_pydantic") or names.field(task, "output_json")
 
 
@@ -189,9 +190,9 @@ class _Exported(Watch):
 
     def done(self, result: Any) -> Any:
         if isinstance(result, tuple) and len(result) == 2:
-            declared = names.field(self.run.task, "output_pydantic")
-            if isinstance(declared, type):
-                self.run.mismatch = not isinstance(result[0], declared)
+            schema = names.field(self.run.task, "output_pydantic")
+            if isinstance(schema, type):
+                self.run.mismatch = not isinstance(result[0], schema)
             else:
                 self.run.mismatch = result[1] is None
         return result
@@ -200,11 +201,12 @@ class _Exported(Watch):
         self.run.mismatch = True
 
 
-def _core(call: Call) -> Watch:
-    return _Run(call.instance)
+def _core(call: Call) -> Watch | None:
+    # A guardrail of 0.121 runs the whole task once more inside itself: that is the same run.
+    return None if id(call.instance) in _open else _Run(call.instance)
 
 
-def _export(call: Call) -> Optional[Watch]:
+def _export(call: Call) -> Watch | None:
     run = _open.get(id(call.instance))
     return None if run is None or not run.held else _Exported(run)
 
