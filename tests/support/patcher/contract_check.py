@@ -30,6 +30,8 @@ ENVELOPE = frozenset(
 EDGES = {"tool": "uses", "delegation": "delegates_to", "routing": "delegates_to"}
 """First word of the type -> edge type."""
 MAX_NAME = 120
+HTTP = "http:"
+"""One word more in the ids of hosts (events.md section 2, outbound HTTP)."""
 FREE_TEXT = frozenset({"error", "error_message", "reason", "traceback_tail"})
 """Keys whose text the program or a library wrote: it may name a path."""
 ABSOLUTE = re.compile(r"(^|[\s'\"=(:])/(tmp|home|root|usr|var|opt|work|app)/")
@@ -130,6 +132,8 @@ def _of_node(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"has no id of the form framework:Name:file:line: {node['node_id']!r}"
         return
     file, line = parts[1], int(parts[2])
+    if family == "generic":
+        name = name.removeprefix(HTTP)
     if family not in FAMILIES:
         yield f"is of the family {family!r}"
     if family == "generic" and name.startswith("http:"):

@@ -24,7 +24,7 @@ def node(name: str, node_type: str = "agent", family: str = "crewai", place: str
 CREW, WRITER, EDITOR = node("Crew"), node("Writer"), node("Editor", place="app.py:9")
 MODEL = node("ChatCompletion", "capability", "openai", "crewai/llm.py:10")
 ADD = node("add", "capability")
-SHOP = node("http_example.org", "external", "generic", "-:0")
+SHOP = {"node_type": "external", "node_id": "generic:http:example.org:-:0", "node_name": "example.org"}
 STACK = [WRITER["node_id"]]
 
 
