@@ -71,7 +71,7 @@ class _Call(spans.Llm):
             self.tell(_answer_of(result))
             return super().done(result)
         _reading[response] = self
-        weakref.finalize(response, _dropped, self).atexit = False
+        weakref.finalize(response, _dropped, self)
         self.leave()
         return result
 

@@ -176,7 +176,7 @@ def build(line: str) -> Path:
     """
     pins = PINS / f"{line}.txt"
     if not pins.is_file():
-        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted(ALL))}")
+        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted([*ALL, *PEERS]))}")
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
     place = folder() / line
     if _stamp(place) == wanted:
@@ -219,7 +219,7 @@ def pin(line: str) -> Path:
     Raises:
         EnvironmentBroken: Nothing satisfies what the line asks for.
     """
-    asked = ALL[line]
+    asked = {**ALL, **PEERS}[line]
     cut = ("--exclude-newer", asked.until) if asked.until else ()
     resolved = _uv(
         "pip",
