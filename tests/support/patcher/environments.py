@@ -176,7 +176,8 @@ def build(line: str) -> Path:
     """
     pins = PINS / f"{line}.txt"
     if not pins.is_file():
-        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted([*ALL, *PEERS]))}")
+        known = ", ".join(sorted([*ALL, *PEERS]))
+        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {known}")
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
     place = folder() / line
     if _stamp(place) == wanted:
