@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..frame import Hook
 from . import autogen_agentchat_agents as agents
+from . import autogen_agentchat_groups as groups
 from . import autogen_agentchat_teams as teams
 from . import autogen_agentchat_tools as tools
 
@@ -18,8 +19,8 @@ FRAME = agents.IDENTITY._replace(
         Hook("autogen_agentchat.agent_places", "autogen_agentchat.agents._base_chat_agent", agents.watch_making),
         Hook("autogen_agentchat.teams", f"{_CHAT}base_group_chat", teams.watch_runs),
         Hook("autogen_agentchat.team_places", f"{_CHAT}base_group_chat", teams.watch_making),
-        Hook("autogen_agentchat.turns", f"{_CHAT}sequential_routed_agent", teams.watch_messages),
-        Hook("autogen_agentchat.speakers", "autogen_core._base_agent", teams.watch_requests, "autogen-core"),
+        Hook("autogen_agentchat.turns", f"{_CHAT}sequential_routed_agent", groups.watch_messages),
+        Hook("autogen_agentchat.speakers", "autogen_core._base_agent", groups.watch_requests, "autogen-core"),
         Hook("autogen_agentchat.tools", "autogen_core.tools._base", tools.watch_tools, "autogen-core"),
         Hook("autogen_agentchat.tool_places", "autogen_core.tools._base", tools.watch_making, "autogen-core"),
         Hook("autogen_agentchat.workbenches", "autogen_core.tools._workbench", tools.watch_workbenches, "autogen-core"),

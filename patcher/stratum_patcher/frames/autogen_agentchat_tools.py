@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
 from ..nodes import Node
-from . import autogen_agentchat_teams as teams
 from .autogen_agentchat_agents import IDENTITY, Making, held, name_of
+from .autogen_agentchat_groups import asks_model
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch
@@ -172,7 +172,7 @@ def _remember(call: Call, access: str) -> Watch:
 
 
 def _ask(call: Call) -> Watch | None:
-    teams.asks_model()
+    asks_model()
     client = call.instance
     settings = held(client, "_create_args")
     requested = settings.get("model") if isinstance(settings, dict) else None
