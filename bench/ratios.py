@@ -20,10 +20,11 @@ class Comparison:
 
     Attributes:
         label: What is compared.
-        value: A rate, or a quotient of two medians of the same invocation.
+        value: A rate, a quotient of two medians of the same invocation, or a time in microseconds.
         base: Per second of wall time or per CPU second.
-        target: Smallest value wanted; None: only reported.
+        target: Smallest value wanted, for times the largest; None: only reported.
         is_ratio: Whether it is a quotient.
+        is_time: Whether it is a time of one unit, or a difference of two such times.
     """
 
     label: str
@@ -31,11 +32,14 @@ class Comparison:
     base: Base
     target: float | None
     is_ratio: bool
+    is_time: bool = False
 
     @property
     def reached(self) -> bool | None:
         """Whether the target is reached; None without one."""
-        return None if self.target is None else self.value >= self.target
+        if self.target is None:
+            return None
+        return self.value <= self.target if self.is_time else self.value >= self.target
 
     @property
     def verdict(self) -> str:
@@ -54,6 +58,26 @@ class _Wanted:
     per: str | None
     bases: tuple[Base, ...]
     target: float | None = None
+
+
+@dataclass(frozen=True)
+class _Added:
+    """Time of one unit of a series, less that of another one; microseconds."""
+
+    label: str
+    of: str
+    less: str | None
+    at_most: float | None = None
+
+
+ADDED = (
+    _Added("patcher, added to an interpreter's start", "start.patcher", "start.none", 1000.0),
+    _Added("patcher, added to a model call", "call.patcher", "call.plain", 60.0),
+    _Added("OpenInference, added to a model call", "call.openinference", "call.plain"),
+    _Added("OpenTelemetry, added to a model call", "call.opentelemetry", "call.plain"),
+    _Added("patcher, an event encoded and written", "event.write", None, 8.0),
+)
+PEERS = ("OpenInference", "OpenTelemetry")
 
 
 _BOTH: tuple[Base, ...] = ("wall", "cpu")
@@ -101,4 +125,22 @@ def compare(results: Mapping[str, Series]) -> list[Comparison]:
             if divisor:  # nothing was counted: the input was too small (--quick)
                 value = getattr(of, base).median / divisor
                 out.append(Comparison(w.label, value, base, w.target, per is not None))
+    return [*out, *_added(results)]
+
+
+def _added(results: Mapping[str, Series]) -> list[Comparison]:
+    """Times of one unit, and the patcher's beside those of its peers."""
+    out: list[Comparison] = []
+    times: dict[str, float] = {}
+    for w in ADDED:
+        of, less = results.get(w.of), results.get(w.less) if w.less else None
+        if of is None or (w.less and less is None):
+            continue
+        value = 1e6 / of.wall.median - (1e6 / less.wall.median if less is not None else 0.0)
+        times[w.of] = value
+        out.append(Comparison(w.label, value, "wall", w.at_most, False, True))
+    for peer in PEERS:
+        ours, theirs = times.get("call.patcher"), times.get(f"call.{peer.lower()}")
+        if ours and theirs:
+            out.append(Comparison(f"{peer} / patcher, added to a model call", theirs / ours, "wall", 1.0, True))
     return out

@@ -11,6 +11,7 @@ PARTS = {
     "d": "(d) warehouse",
     "e": "(e) import",
     "f": "(f) scanner",
+    "g": "(g) patcher",
 }
 BUSY = 0.5
 """Load per core at the start above which the tables warn."""
@@ -33,6 +34,7 @@ brackets. Compare within one measurement, not across measurements or machines.
 - *Bare loop*: confluent-kafka consume, decode, fold; no state, no output, no offsets; from its first message, or from
   the call on as replay is measured.
 - *Scanner*: Python files of installed packages on one core; 0.4 of the rate of `ast.parse` alone is 2.5 times its time.
+- *Patcher*: times of one unit, medians; the peers' spans are batched and dropped, the patcher's events are in the file.
 - *JSON lines*: files in memory, each line parsed once, payloads handed to the fold as objects.
 """
 
@@ -108,10 +110,12 @@ def _notes(notes: dict[str, Any]) -> str:
 def _comparisons(result: dict[str, Any]) -> list[list[str]]:
     out = []
     for c in result["comparisons"]:
-        form = "{:.2f}" if c["is_ratio"] else "{:,.0f}"
-        target = "" if c["target"] is None else "at least " + form.format(c["target"])
+        timed = c.get("is_time", False)
+        form = "{:.1f} us" if timed else "{:.2f}" if c["is_ratio"] else "{:,.0f}"
+        least = "at most " if timed else "at least "
+        target = "" if c["target"] is None else least + form.format(c["target"])
         verdict = {None: "", True: "reached", False: "NOT reached"}[c["reached"]]
-        label = f"{c['label']}, per {_BASES[c['base']]}"
+        label = c["label"] if timed else f"{c['label']}, per {_BASES[c['base']]}"
         out.append([label, form.format(c["value"]), target, verdict])
     return out
 

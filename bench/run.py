@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import importing, layouts, live, peers, profiles, replay, report, scan, warehouse
+from bench import importing, layouts, live, patcher, peers, profiles, replay, report, scan, warehouse
 from bench.broker import broker
 from bench.context import SIZES, Bench, Options
 from bench.inputs import ROOT
@@ -41,8 +41,9 @@ PARTS: dict[str, tuple[Callable[[Bench], None], ...]] = {
     "d": (warehouse.measure,),
     "e": (importing.measure,),
     "f": (scan.measure,),
+    "g": (patcher.measure,),
 }
-WITHOUT_BROKER = frozenset("f")
+WITHOUT_BROKER = frozenset("fg")
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:

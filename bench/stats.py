@@ -47,7 +47,7 @@ class Series:
     """All repetitions of one measurement.
 
     Attributes:
-        part: a to f, as in the table.
+        part: a to g, as in the table.
         name: Unique key, such as `faust.columnar.500`.
         label: What the table shows.
         unit: What is counted.

@@ -1,0 +1,1 @@
+"""Scripts that other interpreters run for `bench.patcher`; they know nothing of the rest of this repository."""
