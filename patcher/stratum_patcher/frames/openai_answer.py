@@ -13,16 +13,18 @@ from .. import facts, spans
 ERROR_CLASSES = {"rate_limit_exceeded": "rate_limit", "server_error": "api_error"}
 """Code of a failed response -> class of the error (events.md section 5)."""
 
+_NOTHING: dict[str, Any] = {}
 
-def _of(thing: Any, name: str) -> Any:
-    """A field of an answer, model or dictionary; None when it is not there."""
+
+def _held(thing: Any) -> Any:
+    """The fields of an answer or a part of one, model or dictionary; nothing for anything else."""
     if type(thing) is dict:
-        return thing.get(name)
-    return getattr(thing, name, None)
+        return thing
+    return getattr(thing, "__dict__", _NOTHING)
 
 
-def _list(thing: Any, name: str) -> Any:
-    found = _of(thing, name)
+def _list(held: Any, name: str) -> Any:
+    found = held.get(name)
     return found if isinstance(found, (list, tuple)) else ()
 
 
@@ -57,14 +59,11 @@ class Reader:
 
     def tell(self, span: spans.Llm) -> None:
         """Tell the span of the request what was read."""
-        if isinstance(self.model, str):
-            span.served(self.model)
-        if isinstance(self.input_tokens, int) or isinstance(self.output_tokens, int):
-            span.usage(self.input_tokens, self.output_tokens)
-        content = [piece for piece in self.content if isinstance(piece, str)]
-        span.answer("".join(content) if content else None)
-        if isinstance(self.finish, str):
-            span.finish(self.finish)
+        span.served(self.model)
+        span.usage(self.input_tokens, self.output_tokens)
+        if self.content:
+            span.answer("".join(self.content))
+        span.finish(self.finish)
         if self.tools:
             span.tools_called([(name, arguments) for name, arguments in self.tools.values()])
 
@@ -83,7 +82,12 @@ class Reader:
 
     def _usage(self, usage: Any, given: str, made: str) -> None:
         if usage is not None:
-            self.input_tokens, self.output_tokens = _of(usage, given), _of(usage, made)
+            held = _held(usage)
+            self.input_tokens, self.output_tokens = held.get(given), held.get(made)
+
+    def _text(self, text: Any) -> None:
+        if text and isinstance(text, str):
+            self.content.append(text)
 
     def _tool(self, key: Any, name: Any, arguments: Any) -> None:
         """A tool call, or another piece of one that has begun."""
@@ -99,34 +103,42 @@ class Chat(Reader):
 
     def whole(self, answer: Any) -> None:
         """A `ChatCompletion`; with several choices the first one is the answer."""
-        self.model = _of(answer, "model")
-        self._usage(_of(answer, "usage"), "prompt_tokens", "completion_tokens")
-        for position, choice in enumerate(_list(answer, "choices")):
-            self._choice(position, choice, _of(choice, "message"))
+        held = _held(answer)
+        self.model = held.get("model")
+        self._usage(held.get("usage"), "prompt_tokens", "completion_tokens")
+        for position, choice in enumerate(_list(held, "choices")):
+            chosen = _held(choice)
+            self._choice(position, chosen, chosen.get("message"))
 
     def item(self, chunk: Any) -> None:
         """A `ChatCompletionChunk`; Azure's first and the usage piece have no choices."""
+        held = _held(chunk)
         if self.model is None:
-            self.model = _of(chunk, "model")
-        self._usage(_of(chunk, "usage"), "prompt_tokens", "completion_tokens")
-        for choice in _list(chunk, "choices"):
-            self._choice(_of(choice, "index") or 0, choice, _of(choice, "delta"))
+            self.model = held.get("model")
+        # The first 1.x know no such field, and keep it where only attribute access finds it.
+        usage = held["usage"] if "usage" in held else getattr(chunk, "usage", None)
+        self._usage(usage, "prompt_tokens", "completion_tokens")
+        for choice in _list(held, "choices"):
+            chosen = _held(choice)
+            self._choice(chosen.get("index") or 0, chosen, chosen.get("delta"))
 
     def _choice(self, position: int, choice: Any, message: Any) -> None:
+        held = _held(message)
         if position == 0:
-            content = _of(message, "content") or _of(message, "refusal")
-            if content:
-                self.content.append(content)
-            self.finish = _of(choice, "finish_reason") or self.finish
-        for number, call in enumerate(_list(message, "tool_calls")):
-            index = _of(call, "index")
-            key = (position, number if index is None else index)
-            function = _of(call, "function")
+            self._text(held.get("content") or held.get("refusal"))
+            self.finish = choice.get("finish_reason") or self.finish
+        for number, each in enumerate(_list(held, "tool_calls")):
+            call = _held(each)
+            index = call.get("index")
+            function = call.get("function")
             if function is not None:
-                self._tool(key, _of(function, "name"), _of(function, "arguments"))
-        function = _of(message, "function_call")
+                function = _held(function)
+                key = (position, number if index is None else index)
+                self._tool(key, function.get("name"), function.get("arguments"))
+        function = held.get("function_call")
         if function is not None:
-            self._tool((position, "function_call"), _of(function, "name"), _of(function, "arguments"))
+            function = _held(function)
+            self._tool((position, "function_call"), function.get("name"), function.get("arguments"))
 
 
 class Text(Reader):
@@ -138,13 +150,15 @@ class Text(Reader):
 
     def item(self, chunk: Any) -> None:
         """A `Completion` with the next piece of text."""
+        held = _held(chunk)
         if self.model is None:
-            self.model = _of(chunk, "model")
-        self._usage(_of(chunk, "usage"), "prompt_tokens", "completion_tokens")
-        for choice in _list(chunk, "choices"):
-            if not _of(choice, "index"):
-                self.content.append(_of(choice, "text"))
-                self.finish = _of(choice, "finish_reason") or self.finish
+            self.model = held.get("model")
+        self._usage(held.get("usage"), "prompt_tokens", "completion_tokens")
+        for choice in _list(held, "choices"):
+            chosen = _held(choice)
+            if not chosen.get("index"):
+                self._text(chosen.get("text"))
+                self.finish = chosen.get("finish_reason") or self.finish
 
 
 class Responses(Reader):
@@ -152,30 +166,35 @@ class Responses(Reader):
 
     def whole(self, answer: Any) -> None:
         """A `Response`: output text, function calls, and the error of a failed one."""
-        self.model = _of(answer, "model")
+        held = _held(answer)
+        self.model = held.get("model")
         self.content.clear()
-        self._usage(_of(answer, "usage"), "input_tokens", "output_tokens")
-        status = _of(answer, "status")
-        self.finish = _of(_of(answer, "incomplete_details"), "reason") or status
-        for position, each in enumerate(_list(answer, "output")):
-            if _of(each, "type") == "message":
-                for part in _list(each, "content"):
-                    self.content.append(_of(part, "text") or _of(part, "refusal"))
-            elif _of(each, "type") == "function_call":
-                self._tool(position, _of(each, "name"), _of(each, "arguments"))
+        self._usage(held.get("usage"), "input_tokens", "output_tokens")
+        status = held.get("status")
+        self.finish = _held(held.get("incomplete_details")).get("reason") or status
+        for position, each in enumerate(_list(held, "output")):
+            item = _held(each)
+            if item.get("type") == "message":
+                for part in _list(item, "content"):
+                    said = _held(part)
+                    self._text(said.get("text") or said.get("refusal"))
+            elif item.get("type") == "function_call":
+                self._tool(position, item.get("name"), item.get("arguments"))
         if status == "failed":
-            self._failed(_of(answer, "error"))
+            self._failed(held.get("error"))
 
     def item(self, chunk: Any) -> None:
         """An event of the stream."""
-        kind = _of(chunk, "type")
+        held = _held(chunk)
+        kind = held.get("type")
         if kind == "response.output_text.delta":
-            self.content.append(_of(chunk, "delta"))
+            self._text(held.get("delta"))
         elif kind in ("response.completed", "response.incomplete", "response.failed"):
-            self.whole(_of(chunk, "response"))
+            self.whole(held.get("response"))
         elif kind == "error":
             self._failed(chunk)
 
     def _failed(self, error: Any) -> None:
-        code, message = _of(error, "code"), _of(error, "message")
-        self.failure = (str(code) if isinstance(code, str) else "", message if isinstance(message, str) else "")
+        held = _held(error)
+        code, message = held.get("code"), held.get("message")
+        self.failure = (code if isinstance(code, str) else "", message if isinstance(message, str) else "")

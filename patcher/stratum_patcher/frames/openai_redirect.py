@@ -45,6 +45,11 @@ class Address(Watch):
         return address
 
 
+def _needed() -> None:
+    if redirect.target() is None:
+        raise wrap.NotApplied("no model endpoint is named, so requests go where the program sends them")
+
+
 def _begin(call: Call) -> Watch | None:
     target = redirect.target()
     path = call.get("url", 0)
@@ -89,10 +94,12 @@ def body(call: Call, plain: str, path: str, given: dict[str, Any], requested: st
 
 def watch_client(module: Any) -> None:
     """Change the address of every request of every client."""
+    _needed()
     wrap.method(module.BaseClient, "_prepare_url", _begin)
 
 
 def watch_azure(module: Any) -> None:
     """Azure clients compute some addresses themselves."""
+    _needed()
     if "_prepare_url" in vars(module.BaseAzureClient):
         wrap.method(module.BaseAzureClient, "_prepare_url", _begin)

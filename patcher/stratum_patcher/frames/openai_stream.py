@@ -169,18 +169,20 @@ _BY_CLASS: dict[str, Handler] = {
 }
 """Class of the library -> who takes it over; `APIResponse` is the raw response of the first 1.x, later ones have
 `BaseAPIResponse` above it."""
-_of_class: weakref.WeakKeyDictionary[type, Handler | None] = weakref.WeakKeyDictionary()
+_of_class: dict[type, Handler | None] = {}
+"""Plain classes of the library -> what `handler` found."""
 
 
 def handler(kind: type) -> Handler | None:
     """Who takes over results of a class; None for answers."""
-    try:
+    if kind in _of_class:
         return _of_class[kind]
-    except KeyError:
-        names = {cls.__name__ for cls in kind.__mro__ if cls.__module__.partition(".")[0] == "openai"}
-        found = next((_BY_CLASS[name] for name in _BY_CLASS if name in names), None)
+    names = {cls.__name__ for cls in kind.__mro__ if cls.__module__.partition(".")[0] == "openai"}
+    found = next((_BY_CLASS[name] for name in _BY_CLASS if name in names), None)
+    if kind.__name__ in names and "[" not in kind.__name__:
+        # Classes filled in with one of the program's own are not kept.
         _of_class[kind] = found
-        return found
+    return found
 
 
 class Parsed(Watch):
