@@ -65,6 +65,18 @@ LINES: dict[str, Line] = {
     "anthropic": Line(("anthropic==2.11.0",)),
     "litellm-old": Line(("litellm==1.53.1", "tenacity", OLD_TOOLS), "2024-12-15"),
     "litellm": Line(("litellm==1.106.2", "mcp", "tenacity")),
+    "providers": Line(
+        (
+            "boto3==1.44.5",
+            "cohere==7.3.1",
+            "google-genai==3.4.0",
+            "groq==1.7.0",
+            "langchain-anthropic",
+            "mistralai==3.7.0",
+            "ollama==0.6.3",
+            "together==3.1.1",
+        )
+    ),
     "crewai-0.80": Line(("crewai==0.80.0", OLD_TOOLS), "2024-12-15"),
     "crewai-0.121": Line(("crewai==0.121.0", OLD_TOOLS), "2025-06-15"),
     "crewai": Line(("crewai==1.15.30",)),

@@ -20,14 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from filelock import FileLock
 
 from tests.support.kafka import cannot
 from tests.support.patcher import contract_check, coverage, environments, hook_trace
-from tests.support.patcher.endpoint import Endpoint
 from tests.support.patcher.story import story
 from tests.support.patcher.wire import SERVED
 
@@ -51,6 +50,14 @@ QUIET = {
     "OTEL_SDK_DISABLED": "true",
 }
 """Switches that keep libraries from calling home."""
+
+
+class Served(Protocol):
+    """A model endpoint, scripted or real."""
+
+    @property
+    def url(self) -> str:
+        """Address without `/v1`."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,7 @@ def prepared(
     line: str,
     program: str,
     *,
-    endpoint: Endpoint | None = None,
+    endpoint: Served | None = None,
     patched: bool = True,
     env: Mapping[str, str | None] | None = None,
     args: Sequence[str] = (),
@@ -230,7 +237,7 @@ def run_program(
     line: str,
     program: str,
     *,
-    endpoint: Endpoint | None = None,
+    endpoint: Served | None = None,
     patched: bool = True,
     env: Mapping[str, str | None] | None = None,
     args: Sequence[str] = (),
@@ -266,7 +273,7 @@ def run_program(
     return run
 
 
-def _environment(endpoint: Endpoint | None, root: Path, home: Path, events_file: Path) -> dict[str, str]:
+def _environment(endpoint: Served | None, root: Path, home: Path, events_file: Path) -> dict[str, str]:
     """What the runner sets (events.md section 7), the same with and without the patcher."""
     variables = {
         "PATH": os.environ.get("PATH", os.defpath),
