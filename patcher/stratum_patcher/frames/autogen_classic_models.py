@@ -32,8 +32,6 @@ class _Answer(Watch):
         span = self.span
         if not span.real:
             span.speaks = False
-        usage = _part(result, "usage")
-        span.usage(_part(usage, "prompt_tokens"), _part(usage, "completion_tokens"))
         span.served(_part(result, "model"))
         choices = _part(result, "choices")
         if isinstance(choices, list) and choices:
@@ -68,9 +66,10 @@ def _ask(call: Call) -> Watch:
 
 def _count(call: Call) -> None:
     """The wrapper counts what a call has used; nothing when the answer came from the cache."""
-    span = spans.enclosing("llm")
-    if isinstance(span, _Asked) and call.get("actual_usage", 0) is not None:
+    span, used = spans.enclosing("llm"), call.get("actual_usage", 0)
+    if isinstance(span, _Asked) and used is not None:
         span.real = True
+        span.usage(_part(used, "prompt_tokens"), _part(used, "completion_tokens"))
 
 
 def watch_models(module: Any) -> None:
