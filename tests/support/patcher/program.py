@@ -266,8 +266,7 @@ def run_program(
         run = ready.ended(ready.start(), timeout)
     if check and patched:
         run.check(complete=complete)
-        if line != BARE:
-            coverage.RECORDER.note(line, run.produced)
+        coverage.RECORDER.note(line, run.produced)
     if not patched:
         assert not run.raw, "a program without the patcher wrote events"
     return run

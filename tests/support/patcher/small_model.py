@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tests.support.kafka import cannot
 from tests.support.patcher import environments
+from tests.support.patcher.lines import MODEL
 
 SERVER = Path(__file__).with_name("model_server.py")
 
@@ -32,7 +33,7 @@ def small_model() -> Iterator[SmallModel]:
         RuntimeError: The server did not come up.
     """
     try:
-        python = environments.python(environments.MODEL)
+        python = environments.python(MODEL)
     except environments.IndexUnreachable as error:
         cannot(str(error))
     weights = environments.folder() / "weights" / "small.gguf"
