@@ -71,7 +71,7 @@ class _MakingTool(wrap.Watch):
         self.place = nodes.here()
 
     def done(self, result: Any) -> Any:
-        defined = nodes.place_of(held(held(self.tool, "model"), "call"))
+        defined = nodes.place_of(_function(self.tool))
         name = getattr(self.tool, "name", None)
         if isinstance(name, str):
             place = self.place if defined == nodes.NOWHERE else defined
@@ -208,6 +208,11 @@ def _use(call: Call) -> Watch | None:
     )
 
 
+def _function(tool: Any) -> Any:
+    """The function of a tool; the library keeps it in slots."""
+    return getattr(getattr(tool, "model", None), "call", None)
+
+
 def _tool_node(agent: Any, name: str) -> Node:
     """The node of an agent's tool: agents hold copies of the tools they were given."""
     known = nodes.named("autogen", name, "capability")
@@ -215,7 +220,7 @@ def _tool_node(agent: Any, name: str) -> Node:
         return known
     for tool in held(agent, "tools") or ():
         if getattr(tool, "name", None) == name:
-            place = nodes.place_of(held(held(tool, "model"), "call"))
+            place = nodes.place_of(_function(tool))
             return nodes.node("autogen", name, place, "capability")
     return nodes.node("autogen", name, nodes.NOWHERE, "capability")
 

@@ -1,0 +1,211 @@
+"""ag2 1.x on the real library: agents, tools, agents as tools, subtasks, and turns in a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
+from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.wire import Reply
+
+LINE = "ag2-1"
+GPT = "gpt-4o-mini"
+
+
+def run_of(name: str, *replies: Reply, **options: Any) -> Run:
+    """Run a program to its good end."""
+    with Endpoint(list(replies)) as endpoint:
+        run = run_program(LINE, f"ag2/{name}.py", endpoint=endpoint, **options)
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+def asked(by: str) -> list[str]:
+    """A model call."""
+    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {by}"]
+
+
+def refused(by: str) -> list[str]:
+    """A model call that fails, and the agent with it."""
+    return [
+        f"llm.call_start {GPT}",
+        "error.occurred AsyncChatCompletion BadRequestError raised",
+        f"llm.call_end {GPT} error by {by}",
+        f"error.propagated {by} BadRequestError",
+    ]
+
+
+def used(agent: str, tool: str, *inside: str, status: str = "success") -> list[str]:
+    """A use of a tool."""
+    return [f"tool.invoked {agent} > {tool}", *inside, f"tool.completed {agent} > {tool} {status}"]
+
+
+def task(agent: str, *inside: str, within: str = "", status: str = "success") -> list[str]:
+    """A task of an agent."""
+    around = f" in {within}" if within else ""
+    return [f"agent.task_start {agent}{around}", *inside, f"agent.task_end {agent} {status}"]
+
+
+def handed(source: str, target: str, kind: str, *inside: str, status: str = "success") -> list[str]:
+    """A delegation."""
+    pair = f"{source} > {target}"
+    return [f"delegation.initiated {pair} {kind}", *inside, f"delegation.completed {pair} {status}"]
+
+
+def alone(agent: str, *inside: str, status: str = "success") -> list[str]:
+    """A turn that the program asks for."""
+    return [f"execution.start {agent}", *task(agent, *inside, status=status), f"execution.end {agent} {status}"]
+
+
+def answer(agent: str, *inside: str) -> list[str]:
+    """A participant reads what was said, answers, and everybody has its words."""
+    return [
+        f"state.access {agent} read messages",
+        *task(agent, *inside),
+        f"state.access {agent} write messages",
+    ]
+
+
+def turn(channel: str, agent: str, basis: str, *inside: str, giver: str | None = None) -> list[str]:
+    """A turn in a channel: the choice, the delegation, the answer."""
+    kind = "speaker_selection" if giver is None else "handoff"
+    return [
+        f"routing.decision {channel} > {agent} {kind} {basis}",
+        *handed(giver or channel, agent, kind, *answer(agent, *inside)),
+    ]
+
+
+def ids(run: Run, event_type: str, which: str) -> list[str]:
+    """Ids of a node of all events of a type."""
+    return [event[which]["node_id"] for event in run.of_type(event_type)]
+
+
+def test_turns_and_tools_are_seen_and_the_agents_middleware_stays_as_it_is() -> None:
+    run = run_of("agent", call("add", a=1, b=2), text("Three."), call("broken", reason="worn"), text("Sorry."))
+    assert run.stdout.splitlines()[-1] == "0"
+    failed = "error.occurred broken LookupError caught_default"
+    assert run.story == [
+        *alone("alice", *asked("alice"), *used("alice", "add"), *asked("alice")),
+        *alone("alice", *asked("alice"), *used("alice", "broken", failed, status="error"), *asked("alice")),
+    ]
+    assert set(ids(run, "agent.task_start", "source_node")) == {"autogen:alice:agent.py:19"}
+    assert ids(run, "tool.invoked", "target_node") == ["autogen:add:agent.py:9", "autogen:broken:agent.py:14"]
+
+
+def test_tools_that_run_at_the_same_time_belong_to_their_agent() -> None:
+    run = run_of(
+        "agent",
+        calls(("add", {"a": 1, "b": 2}), ("add", {"a": 3, "b": 4})),
+        *(text("Three and seven."), text("Nothing.")),
+    )
+    first, second = alone("alice", *asked("alice")), run.story[:-6]
+    assert run.story[-6:] == first
+    assert sorted(second) == sorted(alone("alice", *asked("alice"), *(used("alice", "add") * 2), *asked("alice")))
+
+
+def test_an_agent_as_a_tool_and_a_subtask_are_delegations() -> None:
+    run = run_of(
+        "as_tool",
+        *(call("task_bob", objective="Help."), text("Bob helps.")),
+        *(call("run_subtask", task="Half."), text("Half is done."), text("All done.")),
+    )
+    bob = handed("alice", "bob", "explicit", *task("bob", *asked("bob"), within="alice"))
+    part = "alice subtask"
+    half = handed("alice", part, "explicit", *task(part, *asked(part), within="alice"))
+    assert run.story == alone(
+        "alice",
+        *asked("alice"),
+        *used("alice", "task_bob", *bob),
+        *asked("alice"),
+        *used("alice", "run_subtask", *half),
+        *asked("alice"),
+    )
+    assert set(ids(run, "delegation.initiated", "target_node")) < set(ids(run, "agent.task_start", "source_node"))
+
+
+def test_a_failed_model_call_passes_the_agent_and_ends_a_delegation() -> None:
+    run = run_of(
+        "failing", failure(400, "boom"), call("task_bob", objective="Help."), failure(400, "boom"), text("No.")
+    )
+    bob = handed(
+        "alice", "bob", "explicit", *task("bob", *refused("bob"), within="alice", status="error"), status="error"
+    )
+    assert run.story == [
+        *alone("bob", *refused("bob"), status="error"),
+        *alone("alice", *asked("alice"), *used("alice", "task_bob", *bob), *asked("alice")),
+    ]
+
+
+def test_a_model_client_without_a_transport_tells_its_calls_and_variables_are_state() -> None:
+    run = run_of("scripted")
+    calls_seen = ["llm.call_start TestClient", "llm.call_end TestClient success by nomad"]
+    assert run.story == alone(
+        "nomad", *calls_seen, *used("nomad", "move", "state.access nomad write city"), *calls_seen
+    )
+
+
+def test_a_turn_that_is_left_is_cancelled_with_its_tool() -> None:
+    run = run_of("abandoned", call("wait"))
+    assert run.story == alone("slow", *asked("slow"), *used("slow", "wait", status="cancelled"), status="cancelled")
+
+
+def test_a_streamed_answer_is_one_model_call() -> None:
+    run = run_of("streaming", chunks("Now", " then."))
+    assert run.story == alone("speaker", f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by speaker")
+
+
+def test_a_workflow_routes_by_its_graph_and_hands_over_by_a_tool() -> None:
+    run = run_of("workflow", call("ask_carol", reason="She knows."), text("Carol knows."), text("No idea."))
+    assert run.story == [
+        "state.access asker write messages",
+        *turn("channel", "bob", "state", *asked("bob"), *used("bob", "ask_carol"), *asked("bob")),
+        *turn("channel", "carol", "llm_output", *asked("carol"), giver="bob"),
+        "routing.decision channel > __end__ speaker_selection state",
+    ]
+    assert ids(run, "delegation.initiated", "target_node") == ids(run, "agent.task_start", "source_node")
+    decided = [event["payload"] for event in run.of_type("routing.decision")]
+    assert [told.get("previous_speaker") for told in decided] == ["asker", "bob", "carol"]
+    assert {tuple(told["candidates"]) for told in decided} == {("asker", "bob", "carol")}
+
+
+def test_a_discussion_goes_round_and_a_turn_that_was_cut_off_is_aborted() -> None:
+    run = run_of("discussion", text("Ben."), text("Cleo."), text("Ann."), text("Never heard."))
+    assert run.story == [
+        "state.access ann write messages",
+        *(line for agent in ("ben", "cleo", "ann") for line in turn("channel", agent, "round_robin", *asked(agent))),
+        "routing.decision channel > ben speaker_selection round_robin",
+        *handed("channel", "ben", "speaker_selection", status="aborted"),
+    ]
+
+
+def test_the_delegate_tool_is_an_explicit_delegation_to_the_one_consulted() -> None:
+    run = run_of("delegate", call("delegate", target="clerk", prompt="Well?"), text("Aye."), text("The clerk agrees."))
+    consulted = handed("boss", "clerk", "explicit", *answer("clerk", *asked("clerk")))
+    inside = used("boss", "delegate", "state.access boss write messages", *consulted)
+    assert run.story == alone("boss", *asked("boss"), *inside, *asked("boss"))
+
+
+def test_a_failed_turn_in_a_network_fails_its_delegation_and_variables_are_state() -> None:
+    run = run_of("network_failing", failure(400, "boom"))
+    assert run.story == [
+        *(["state.access asker write topic"] * 2),
+        "state.access asker write messages",
+        "routing.decision desk > bob speaker_selection state",
+        *handed(
+            "desk",
+            "bob",
+            "speaker_selection",
+            "state.access bob read messages",
+            *task("bob", *refused("bob"), status="error"),
+            status="error",
+        ),
+    ]
+    assert set(ids(run, "routing.decision", "source_node")) == {"autogen:desk:network_failing.py:42"}
+
+
+def test_every_hook_is_applied() -> None:
+    run = run_of("workflow", call("ask_carol", reason="She knows."), text("Carol knows."), text("No idea."))
+    ours = {hook: status for hook, status in run.hooks.items() if hook.startswith("ag2.")}
+    assert set(ours.values()) == {"applied"}
+    names = "turns agent_places models tools tool_places subtasks speakers participants humans answers"
+    assert {hook.partition(".")[2] for hook in ours} == set(names.split())
