@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from ..frame import Hook
+from ..frame import Frame, Hook
 from . import ag2_agents as agents
 from . import ag2_models as models
 from . import ag2_network as network
 
-FRAME = agents.IDENTITY._replace(
+FRAME = Frame(
+    "ag2",
+    "autogen",
+    "ag2",
     hooks=(
         Hook("ag2.turns", "ag2.agent", agents.watch_turns),
         Hook("ag2.agent_places", "ag2.agent", agents.watch_agents),

@@ -5,7 +5,7 @@ The library's own event log tells ends only and at a level that the program sets
 
 from __future__ import annotations
 
-from ..frame import Hook
+from ..frame import Frame, Hook
 from . import autogen_agentchat_agents as agents
 from . import autogen_agentchat_groups as groups
 from . import autogen_agentchat_teams as teams
@@ -13,7 +13,10 @@ from . import autogen_agentchat_tools as tools
 
 _CHAT = "autogen_agentchat.teams._group_chat._"
 
-FRAME = agents.IDENTITY._replace(
+FRAME = Frame(
+    "autogen_agentchat",
+    "autogen",
+    "autogen-agentchat",
     hooks=(
         Hook("autogen_agentchat.agents", "autogen_agentchat.agents._base_chat_agent", agents.watch),
         Hook("autogen_agentchat.agent_places", "autogen_agentchat.agents._base_chat_agent", agents.watch_making),
