@@ -72,6 +72,11 @@ class Loader:
 
 
 def _arrived(module: "ModuleType", name: str, frames: "Iterable[str]") -> None:
+    if name == "threading":  # in almost every program, some at start: the frames are not loaded for it
+        from .threads import watch
+
+        if watch(module):
+            return
     from .frame import apply
 
     for frame in frames:

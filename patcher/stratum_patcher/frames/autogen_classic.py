@@ -202,8 +202,8 @@ _AGENT = "autogen.agentchat.conversable_agent"
 _GROUP = "autogen.agentchat.group"
 _CODING = "autogen.coding"
 
-FRAME = VOICE._replace(
-    hooks=(
+FRAME = VOICE.with_hooks(
+    (
         Hook("autogen.agents", _AGENT, agents.watch_construction),
         Hook("autogen.replies", _AGENT, watch_replies),
         Hook("autogen.chats", _AGENT, watch_chats),

@@ -2,19 +2,17 @@
 
 Neither `sys.excepthook` nor `threading.excepthook` is replaced, since programs compare them with the originals and set
 their own. The interpreter leaves an exception that ends the program in `sys.last_value`, which is read at exit; of
-`SystemExit` nothing is left there. Threads call a function that `threading._make_invoke_excepthook` makes for each,
-while the exception is being handled; that factory is nowhere compared, so it is the place to listen. Exceptions that a
+`SystemExit` nothing is left there. Threads are `threads`'s, which is there before this is loaded. Exceptions that a
 span told already are not told again.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from .. import nodes, spans, wrap
+from .. import nodes, spans, threads
 from ..frame import Frame, Hook
-from ..wrap import Watch
+from ..wrap import NotApplied
 
 _ENDINGS = (SystemExit, KeyboardInterrupt, GeneratorExit)
 
@@ -42,20 +40,14 @@ def _node(error: BaseException) -> nodes.Node:
     return nodes.Node(f"generic:exception:{file}:{line}", "agent", "unhandled_exception")
 
 
-class _Made(Watch):
-    """What a thread will call with its exception."""
-
-    def done(self, result: Any) -> Any:
-        return wrap.function(result, _thread_ended)
-
-
-def _thread_ended(call: wrap.Call) -> None:
-    tell_uncaught(sys.exc_info()[1])
-
-
 def watch_threads(module: Any) -> None:
-    """Listen where threads hand over what they did not catch."""
-    wrap.method(module, "_make_invoke_excepthook", lambda call: _Made())
+    """Listen where threads hand over what they did not catch.
+
+    Raises:
+        NotApplied: This Python hands it over in another way.
+    """
+    if not threads.watch(module):
+        raise NotApplied(f"threading has no {threads.FACTORY}")
 
 
 FRAME = Frame("errors", "generic", "python", (Hook("errors.threads", "threading", watch_threads),))

@@ -36,12 +36,8 @@ def _apart() -> tuple[str, ...]:
     """Folders and files of which nothing is told."""
     events = os.path.realpath(SETTINGS.get("STRATUM_EVENTS_FILE", ""))
     output = SETTINGS.get("STRATUM_OUTPUT_DIR") or os.path.dirname(events)
-    found = [events]
-    if _folder(output) != nodes.ROOT:
-        found.append(_folder(output))
-    if _folder(sys.prefix) != nodes.ROOT:
-        found.append(_folder(sys.prefix))
-    return tuple(found)
+    folders = [_folder(output), _folder(sys.prefix)]
+    return (events, *(folder for folder in folders if not nodes.ROOT.startswith(folder)))
 
 
 _APART = _apart()
