@@ -13,7 +13,6 @@ from tests.support.patcher import coverage
 HERE = Path(__file__).parent
 SETUP_S = 1800
 """A test may be the first that needs its environment; programs have a limit of their own."""
-WHOLE = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(trylast=True)
@@ -27,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     narrowed = bool(config.getoption("keyword") or config.getoption("markexpr")) or any(
         "::" in arg for arg in config.args
     )
-    config.stash[WHOLE] = not narrowed and {item.path for item in ours} == set(HERE.glob("test_*.py"))
+    config.stash[coverage.WHOLE] = not narrowed and {item.path for item in ours} == set(HERE.glob("test_*.py"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,7 +40,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the table where its command asked for it."""
-    if coverage.traced() and session.config.stash.get(WHOLE, False):
+    if coverage.traced() and session.config.stash.get(coverage.WHOLE, False):
         cells = coverage.RECORDER.cells
         ordered = {line: dict(sorted(cells[line].items())) for line in sorted(cells)}
         coverage.TABLE.write_text(json.dumps(ordered, indent=1) + "\n")

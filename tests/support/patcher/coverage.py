@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.support.patcher.environments import PINS
 from tests.support.patcher.hook_trace import VARIABLE
 from tests.support.patcher.lines import LINES
@@ -69,6 +71,8 @@ class Recorder:
 
 RECORDER = Recorder()
 """Of this process."""
+WHOLE = pytest.StashKey[bool]()
+"""Whether every test on the real libraries was collected in this session."""
 
 
 def traced() -> bool:
