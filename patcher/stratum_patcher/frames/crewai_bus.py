@@ -89,16 +89,41 @@ def end_use(use: Use, result: Any, cached: bool = False) -> None:
     use.close(**told)
 
 
-def at_work(source: Any = None) -> Node:
-    """The agent that acts; else the crew, flow or program."""
+def at_work(source: Any = None, event: Any = None) -> Node:
+    """The agent that acts; else the one that an event names, the crew, flow or program."""
     span = spans.agent()
     if span is not None:
         return span.node
     agent = names.field(source, "agent") or source
-    return names.agent_node(agent) if nodes.known(agent) is not None else tasks.nobody()
+    if isinstance(agent, str) or nodes.known(agent) is None:
+        return names.named_agent(names.field(event, "agent_role")) or tasks.nobody()
+    return names.agent_node(agent)
+
+
+def no_such_tool(frame: Frame, source: Any, message: str) -> None:
+    """Tell that the model asked for a tool there is not: once for each request, however often crewai looks."""
+    if _TOLD.get(source) != message:
+        _TOLD.put(source, message)
+        spans.error_text(frame, at_work(source), "ToolSelectionError", message, handling="caught_default")
+
+
+_TOLD = names.Side()
+
+
+def _unknown(source: Any, event: Any) -> bool:
+    """Whether an executor is about to look for a tool that its agent does not have."""
+    offered = names.field(source, "original_tools")
+    wanted = names.letters(names.field(event, "tool_name"))
+    return isinstance(offered, list) and all(names.letters(names.tool_name(tool)) != wanted for tool in offered)
+
+
+def _tool_selection(source: Any, event: Any) -> None:
+    no_such_tool(FRAME, source, names.text(names.field(event, "error")) or "no such tool")
 
 
 def _tool_started(source: Any, event: Any) -> None:
+    if _unknown(source, event):
+        return
     agent = names.field(source, "agent") or names.field(event, "agent")
     task = names.field(source, "task")
     begin_use(FRAME, names.field(event, "tool_name") or "", names.field(event, "tool_args"), source, agent, task)
@@ -106,13 +131,22 @@ def _tool_started(source: Any, event: Any) -> None:
 
 def _tool_finished(source: Any, event: Any) -> None:
     use = open_use()
+    failure = names.field(event, "failure")
+    message = names.text(names.field(failure, "message"))
+    if use is None and _unknown(source, event):
+        spans.error_text(
+            FRAME,
+            at_work(source, event),
+            "ToolSelectionError",
+            message or names.text(names.field(event, "tool_name")) or "",
+            handling="caught_default",
+        )
+        return
     if use is None:  # agents without a crew of 0.121 tell only the end
         _tool_started(source, event)
         use = open_use()
     if use is None:
         return
-    failure = names.field(event, "failure")
-    message = names.text(names.field(failure, "message"))
     if failure is not None:
         use.fail_text(type(failure).__name__, message or type(failure).__name__, handling="caught_default")
     else:
@@ -143,7 +177,11 @@ def tries_again(usage: Any) -> bool:
 def _bad_request(kind: str) -> Callable[[Any, Any], None]:
     def tell(source: Any, event: Any) -> None:
         spans.error_text(
-            FRAME, at_work(source), kind, names.text(names.field(event, "error")) or kind, handling="caught_default"
+            FRAME,
+            at_work(source, event),
+            kind,
+            names.text(names.field(event, "error")) or kind,
+            handling="caught_default",
         )
 
     return tell
@@ -152,7 +190,7 @@ def _bad_request(kind: str) -> Callable[[Any, Any], None]:
 def _guardrail(source: Any, event: Any) -> None:
     if names.field(event, "success") is False:
         message = names.text(names.field(event, "error")) or "guardrail not passed"
-        spans.error_text(FRAME, at_work(source), "GuardrailError", message, handling="caught_retry")
+        spans.error_text(FRAME, at_work(source, event), "GuardrailError", message, handling="caught_retry")
 
 
 def _memory(access: str) -> Callable[[Any, Any], None]:
@@ -160,7 +198,7 @@ def _memory(access: str) -> Callable[[Any, Any], None]:
         # Later classes of memory say in `source_type` which store they are.
         store = names.text(names.field(event, "source_type")) or MEMORY
         held = names.field(event, "results") if access == "read" else names.field(event, "value")
-        spans.state(FRAME, at_work(source), store.replace("unified_memory", MEMORY), access, held)
+        spans.state(FRAME, at_work(source, event), store.replace("unified_memory", MEMORY), access, held)
 
     return tell
 
@@ -169,7 +207,7 @@ _TELLS: dict[str, Callable[[Any, Any], None]] = {
     "tool_usage_started": _tool_started,
     "tool_usage_finished": _tool_finished,
     "tool_usage_error": _tool_failed,
-    "tool_selection_error": _bad_request("ToolSelectionError"),
+    "tool_selection_error": _tool_selection,
     "tool_validate_input_error": _bad_request("ToolValidateInputError"),
     "llm_guardrail_completed": _guardrail,
     "memory_query_completed": _memory("read"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .. import spans, wrap
+from .. import facts, spans, wrap
 from ..frame import Frame, Hook
 from ..wrap import Call, NotApplied, Watch
 from . import crewai_names as names
-from .crewai_bus import Use, at_work, begin_use, end_use, open_use, tries_again
+from .crewai_bus import Use, at_work, begin_use, end_use, no_such_tool, open_use, tries_again
 
 _MEMORY_EVENTS = ("crewai.events.types.memory_events", "crewai.utilities.events.memory_events")
 
@@ -54,11 +54,26 @@ def _failed(call: Call) -> None:
         use.fail(error, handling="caught_retry" if tries_again(call.instance) else "caught_default")
 
 
+class _Selection(Watch):
+    """A search for the tool that the model named."""
+
+    def __init__(self, usage: Any) -> None:
+        self.usage = usage
+
+    def failed(self, error: BaseException) -> None:
+        no_such_tool(FRAME, self.usage, facts.message(error))
+
+
+def _select(call: Call) -> Watch:
+    return _Selection(call.instance)
+
+
 def _tools(module: Any) -> None:
     if "crewai_event_bus" in vars(module):
         raise NotApplied("the event bus tells the uses of tools")
     wrap.method(module.ToolUsage, "_use", _use)
     wrap.method(module.ToolUsage, "on_tool_error", _failed)
+    wrap.method(module.ToolUsage, "_select_tool", _select)
 
 
 class _Access(Watch):

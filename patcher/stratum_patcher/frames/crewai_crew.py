@@ -245,6 +245,10 @@ def _lite_agents(module: Any) -> None:
     wrap.method(module.LiteAgent, "kickoff", _alone_now)
 
 
+def _conditions(module: Any) -> None:
+    wrap.method(module.ConditionalTask, "should_execute", tasks.asked)
+
+
 def _coworkers(module: Any) -> None:
     wrap.method(module.BaseAgentTool, "_execute", _delegate)
 
@@ -261,6 +265,7 @@ FRAME = Frame(
         Hook("crewai.lite_agent_kickoff", "crewai.lite_agent", _lite_agents),
         Hook("crewai.delegation", "crewai.tools.agent_tools.base_agent_tools", _coworkers),
         Hook("crewai.tasks", "crewai.task", tasks.apply),
+        Hook("crewai.conditional_task", "crewai.tasks.conditional_task", _conditions),
     ),
     benign={"HumanFeedbackPending": spans.SUCCESS},
 )

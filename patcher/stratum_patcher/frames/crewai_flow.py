@@ -77,8 +77,12 @@ class _Method(Watch):
         label = names.text(getattr(result, "_value_", result))
         if label is None:
             return
-        candidates = sorted(_labels(self.flow, self.name))
-        chosen = [name for name, waits in _waiting(self.flow).items() if label in waits]
+        waiting = _waiting(self.flow)
+        chosen = [name for name, waits in waiting.items() if label in waits]
+        labels = set(_labels(self.flow, self.name)) or {
+            wait for waits in waiting.values() for wait in waits if not hasattr(type(self.flow), wait)
+        }
+        candidates = [name for name, waits in waiting.items() if labels.intersection(waits)]
         targets: list[Node | None] = [method_node(self.flow, name) for name in chosen]
         for target in targets or [None]:
             spans.route(FRAME, self.node, target, "conditional_edge", "state", candidates=candidates or None)

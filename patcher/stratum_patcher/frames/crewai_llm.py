@@ -100,7 +100,7 @@ def _models(module: Any) -> None:
 def _only_model(module: Any) -> None:
     if len(module.LLM.__mro__) > 2:
         raise NotApplied("LLM has a base class")
-    wrap.method(module.LLM, "call", _call)
+    wrap.every_subclass(module.LLM, "call", _call)
 
 
 FRAME = Frame(

@@ -18,6 +18,8 @@ from ..variables import assigned
 FAMILY = "crewai"
 DEFAULT_CREW = "crew"
 """What crewai calls a crew that was given no name."""
+ALIKE = 0.85
+"""How similar a tool's name must be to the one the model gave."""
 _KEPT = 5000
 
 
@@ -87,12 +89,25 @@ def tool_node(name: Any, *holders: Any) -> Node:
         holders: Objects and lists that may hold it: agents, tasks, executors, lists of tools.
     """
     wanted = letters(name)
-    for holder in holders:
-        for tool in _tools(holder):
-            if letters(tool_name(tool)) == wanted:
-                found = nodes.known(tool) or nodes.known(field(tool, "_original_tool"))
-                return found or nodes.of(tool, FAMILY, tool_name(tool), "capability")
+    offered = [tool for holder in holders for tool in _tools(holder)]
+    chosen = next((tool for tool in offered if letters(tool_name(tool)) == wanted), None) or _nearest(wanted, offered)
+    if chosen is not None:
+        found = nodes.known(chosen) or nodes.known(field(chosen, "_original_tool"))
+        return found or nodes.of(chosen, FAMILY, tool_name(chosen), "capability")
     return nodes.named(FAMILY, name, "capability") or nodes.node(FAMILY, name, nodes.NOWHERE, "capability")
+
+
+def _nearest(wanted: str, offered: list[Any]) -> Any:
+    """The tool that crewai takes for a name that none has: the most similar one, if it is similar enough."""
+    if not offered:
+        return None
+    from difflib import SequenceMatcher
+
+    def likeness(tool: Any) -> float:
+        return SequenceMatcher(None, letters(tool_name(tool)), wanted).ratio()
+
+    best = max(offered, key=likeness)
+    return best if likeness(best) > ALIKE else None
 
 
 def letters(name: Any) -> str:

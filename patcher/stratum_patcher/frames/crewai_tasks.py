@@ -85,6 +85,7 @@ class _HandedOn(Watch):
             rows = [_told(names.field(task, "output"), task) for task in given]
         else:
             rows = [_told(output, None) for output in self.outputs or ()]
+        rows = [row for row in rows if row[2] is not None]  # a task that was skipped hands on nothing
         sources = [source for source, _, _ in rows if source is not None]
         read = tuple((key_of(name), digest) for _, name, digest in rows)
         _fed.put(self.task, Fed(sources[-1].id if sources else None, read))
@@ -209,6 +210,26 @@ def _core(call: Call) -> Watch | None:
 def _export(call: Call) -> Watch | None:
     run = _open.get(id(call.instance))
     return None if run is None or not run.held else _Exported(run)
+
+
+class _Condition(Watch):
+    """`ConditionalTask.should_execute`: the output before decides whether the task's agent comes next."""
+
+    def __init__(self, task: Any, output: Any) -> None:
+        self.task = task
+        self.source = _told(output, None)[0]
+
+    def done(self, result: Any) -> Any:
+        agent = names.field(self.task, "agent")
+        if result is True and self.source is not None and agent is not None:
+            target = names.agent_node(agent)
+            spans.route(_frames[0], self.source, target, "conditional_edge", "state", candidates=[target.name])
+        return result
+
+
+def asked(call: Call) -> Watch:
+    """Begin of `ConditionalTask.should_execute`."""
+    return _Condition(call.instance, call.get("context", 0))
 
 
 def leaving(call: Call) -> None:
