@@ -12,12 +12,14 @@ import itertools
 import os
 import time
 from _thread import allocate_lock
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable
 
 from ._start import SETTINGS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Callable
+
     from .frame import Frame
     from .nodes import Node
 
@@ -179,6 +181,12 @@ class Writer:
         self._descriptor = -1
         return self._open()
 
+    def close(self) -> None:
+        """Give the descriptor back; the next event opens the file again."""
+        if self._descriptor >= 0:
+            self._close_ours()
+        self._descriptor, self._checked = -1, 0.0
+
     def _close_ours(self) -> None:
         try:
             found = os.fstat(self._descriptor)
@@ -302,17 +310,17 @@ def _line(
     at: int,
     identity: str,
 ) -> bytes | None:
-    parts = [f'{{"event_id":"{identity}","timestamp_ns":{at}{_head}{family}","event_type":"{event_type}"']
-    if source is not None:
-        parts.append(f',"source_node":{source.json}')
+    who = "" if source is None else f',"source_node":{source.json}'
     if target is not None:
-        parts.append(f',"target_node":{target.json}')
+        who += f',"target_node":{target.json}'
     if edge is not None:
-        parts.append(f',"edge_type":"{edge}"')
+        who += f',"edge_type":"{edge}"'
     if parent:
-        parts.append(f',"parent_event_id":"{parent}"')
-    parts.append(f',"stack_depth":{depth},"payload":')
-    start = "".join(parts)
+        who += f',"parent_event_id":"{parent}"'
+    start = (
+        f'{{"event_id":"{identity}","timestamp_ns":{at}{_head}{family}","event_type":"{event_type}"{who}'
+        f',"stack_depth":{depth},"payload":'
+    )
     try:
         line = f"{start}{encode(payload)}}}\n".encode("utf-8", "replace")
         if len(line) > LINE_BYTES:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping
-from typing import Any
-
 from ._start import SETTINGS
 from .emit import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CAPTURE = SETTINGS.get("STRATUM_CAPTURE_PROMPTS") == "1"
 """Whether text is sent, capped."""
@@ -26,22 +25,18 @@ _ROUTING = ("action", "decision", "next_step", "route")
 _SCORED = ("score", "rating", "confidence", "probability")
 _LONG_TEXT = 500
 
-_SECRETS = re.compile(
-    r"""(?x)
-    (?: \b (?: sk | pk | rk | xai | gsk | hf | pplx | r8 | key | tok ) [-_] [A-Za-z0-9_\-*]{8,} )
-    | \b (?: gh[pousr]_ | github_pat_ | glpat- | xox[abposr]- | AKIA | ASIA | AIza | ya29\. | eyJ )
-      [A-Za-z0-9_\-./+=*]{8,}
-    | (?i: \b bearer \s+ | \b basic \s+ ) [A-Za-z0-9._~+/\-]{6,} =*
-    | (?<= ://) [^/\s:@]{1,200} : [^/\s@]{1,200} (?= @)
-    | (?i: (?P<name> (?: api[_\-]?key | access[_\-]?key | secret | passw(?:or)?d | token | credential )
-        [A-Za-z0-9_\-]{0,40} ["']? \s{0,5} [=:] \s{0,5} ["']? ) ) [^\s"',;&}]{4,}
-    """
-)
-
 
 def scrub(text: str) -> str:
-    """A text with everything that looks like a key, token or password replaced by `[secret]`."""
-    return _SECRETS.sub(lambda found: (found.group("name") or "") + "[secret]", text)
+    """A text without what looks like a key, token or password (see `scrubbing`, which is loaded when first needed)."""
+    global _scrub
+    if _scrub is None:
+        from .scrubbing import scrub as searched
+
+        _scrub = searched
+    return str(_scrub(text))
+
+
+_scrub: Any = None
 
 
 def captured(text: Any, limit: int) -> str | None:
@@ -60,14 +55,27 @@ def _bytes(text: str) -> bytes:
     return str.encode(text, "utf-8", "replace")
 
 
+def _sha256(data: bytes) -> str:
+    """The digest; its module is loaded when first needed, since not every interpreter writes a hash."""
+    global _new_hash
+    if _new_hash is None:
+        from hashlib import sha256
+
+        _new_hash = sha256
+    return str(_new_hash(data).hexdigest())
+
+
+_new_hash: Any = None
+
+
 def sha(text: str) -> str:
     """sha256 of a text's UTF-8 form, 64 hexadecimal digits."""
-    return hashlib.sha256(_bytes(text)).hexdigest()
+    return _sha256(_bytes(text))
 
 
 def short(text: str) -> str:
     """The first 16 digits of `sha`."""
-    return hashlib.sha256(_bytes(text)).hexdigest()[:16]
+    return _sha256(_bytes(text))[:16]
 
 
 def hashed(value: Any) -> str | None:
@@ -152,7 +160,7 @@ def _kind(value: Any) -> str:
         return "null"
     if isinstance(value, str):
         return "long_text" if len(value) > _LONG_TEXT else "short_text"
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         keys = set(value)
         for names, kind in (
             (_CLASSIFICATION, "classification"),
@@ -177,7 +185,7 @@ def output(value: Any) -> dict[str, Any]:
         text = str.__str__(value)
         data = _bytes(text)
         told: dict[str, Any] = {
-            "output_hash": hashlib.sha256(data).hexdigest(),
+            "output_hash": _sha256(data),
             "output_type": _kind(text),
             "output_size_bytes": len(data),
         }
@@ -186,7 +194,7 @@ def output(value: Any) -> dict[str, Any]:
         text = _signature(structure)
         data = _bytes(text)
         told = {
-            "output_hash": hashlib.sha256(data).hexdigest(),
+            "output_hash": _sha256(data),
             "output_type": _kind(structure),
             "output_size_bytes": len(data),
             "output_structure": _structure(structure),
@@ -219,15 +227,26 @@ def message(error: BaseException) -> str:
 
 
 _WORDS = (
-    (re.compile(r"\b(timeout|timed out)\b"), "timeout"),
-    (re.compile(r"\bkey\b.*\b(missing|not found)\b|\b(missing|not found)\b.*\bkey\b", re.S), "schema_mismatch"),
-    (re.compile(r"\bjson\b.*\b(decode|decoding|parse|parsing)\b|\b(decode|decoding|parse|parsing)\b.*\bjson\b", re.S),
-     "schema_mismatch"),
-    (re.compile(r"\btype\b.*\bexpected\b|\bexpected\b.*\btype\b", re.S), "schema_mismatch"),
-    (re.compile(r"\brate\b.*\blimit", re.S), "rate_limit"),
-    (re.compile(r"\b(api|http|connection)\b"), "api_error"),
-    (re.compile(r"\b(permission|access)\b"), "permission_error"),
+    (r"\b(timeout|timed out)\b", "timeout"),
+    (r"\bkey\b.*\b(missing|not found)\b|\b(missing|not found)\b.*\bkey\b", "schema_mismatch"),
+    (r"\bjson\b.*\b(decode|decoding|parse|parsing)\b|\b(decode|decoding|parse|parsing)\b.*\bjson\b", "schema_mismatch"),
+    (r"\btype\b.*\bexpected\b|\bexpected\b.*\btype\b", "schema_mismatch"),
+    (r"\brate\b.*\blimit", "rate_limit"),
+    (r"\b(api|http|connection)\b", "api_error"),
+    (r"\b(permission|access)\b", "permission_error"),
 )  # fmt: skip
+_words: list[tuple[Any, str]] = []
+
+
+def _wording() -> list[tuple[Any, str]]:
+    """Patterns and the class each means, in the order in which they are tried; compiled when first needed."""
+    import re
+
+    if not _words:
+        _words.extend((re.compile(pattern, re.S), found) for pattern, found in _WORDS)
+    return _words
+
+
 _BY_STATUS = {401: "permission_error", 403: "permission_error", 408: "timeout", 429: "rate_limit", 504: "timeout"}
 _BY_CLASS = (
     (("timeout",), "timeout"),
@@ -271,7 +290,7 @@ def class_of_text(text: str, schema: bool = False) -> str:
         schema: Whether it is of a class that tells of a wrong value.
     """
     low = text.lower()
-    for words, found in _WORDS:
+    for words, found in _wording():
         if words.search(low):
             return found
     return "schema_mismatch" if schema else "runtime_error"

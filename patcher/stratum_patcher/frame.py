@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from . import emit, wrap
 from .wrap import NotApplied
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
+    from typing import Any, Callable
 
 
-class Hook(NamedTuple):
+class Hook:
     """One place where a frame listens.
 
     Attributes:
@@ -24,13 +25,16 @@ class Hook(NamedTuple):
         library: Distribution whose version is reported; None: the frame's.
     """
 
-    name: str
-    module: str
-    apply: Callable[[Any], None]
-    library: str | None = None
+    __slots__ = ("apply", "library", "module", "name")
+
+    def __init__(self, name: str, module: str, apply: Callable[[Any], None], library: str | None = None) -> None:
+        self.name = name
+        self.module = module
+        self.apply = apply
+        self.library = library
 
 
-class Frame(NamedTuple):
+class Frame:
     """What is watched in one framework.
 
     Attributes:
@@ -43,12 +47,27 @@ class Frame(NamedTuple):
         benign: Name of an exception class that is control flow -> status of the span that it ends.
     """
 
-    name: str
-    family: str
-    library: str
-    hooks: tuple[Hook, ...] = ()
-    suppresses: Mapping[str, tuple[str, ...]] = {}
-    benign: Mapping[str, str] = {}
+    __slots__ = ("benign", "family", "hooks", "library", "name", "suppresses")
+
+    def __init__(
+        self,
+        name: str,
+        family: str,
+        library: str,
+        hooks: tuple[Hook, ...] = (),
+        suppresses: Mapping[str, tuple[str, ...]] | None = None,
+        benign: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.library = library
+        self.hooks = hooks
+        self.suppresses = suppresses or {}
+        self.benign = benign or {}
+
+    def with_hooks(self, hooks: tuple[Hook, ...]) -> Frame:
+        """The same frame with its hooks, where what they patch refers to the frame itself."""
+        return Frame(self.name, self.family, self.library, hooks, self.suppresses, self.benign)
 
 
 _told: set[tuple[str, str]] = set()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 import weakref
-from typing import Any
 
 from ._start import SETTINGS
 from .emit import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Place = tuple[str, int]
 """A repository-relative file and a line; what `NOWHERE` says when there is none."""
 NOWHERE: Place = ("-", 0)
 MAX_NAME = 120
 """Characters of a name in an id."""
+_SECRET_LENGTH = 8
+"""Shorter names hold no secret."""
 _KEPT = 20_000
 """How many objects without weak references are remembered."""
 
@@ -71,7 +75,15 @@ def clean(name: object) -> str:
     text = name if type(name) is str else str.__str__(name) if isinstance(name, str) else type(name).__name__
     if len(text) > 100 * MAX_NAME:
         text = text[: 100 * MAX_NAME]
-    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFC", text)
+    text = " ".join(text.split())
+    if len(text) >= _SECRET_LENGTH:
+        from .scrubbing import scrub_name
+
+        text = scrub_name(text[: 2 * MAX_NAME])
     return text[:MAX_NAME].rstrip()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-
 from ._start import SETTINGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOST_TOKENS = 512
 """Cap of `max_tokens` and `max_completion_tokens` in a redirected call."""
@@ -13,7 +14,7 @@ PLACEHOLDER_KEY = "sk-placeholder"
 """Key for clients that want one; the endpoint's own key is the relay's."""
 
 
-class Target(NamedTuple):
+class Target:
     """The model endpoint.
 
     Attributes:
@@ -23,10 +24,13 @@ class Target(NamedTuple):
         host: Its host name, with the port when it names one.
     """
 
-    url: str
-    api: str
-    model: str | None
-    host: str
+    __slots__ = ("api", "host", "model", "url")
+
+    def __init__(self, url: str, api: str, model: str | None, host: str) -> None:
+        self.url = url
+        self.api = api
+        self.model = model
+        self.host = host
 
 
 def _target() -> Target | None:
@@ -37,7 +41,12 @@ def _target() -> Target | None:
         url = "http://" + url
     if url.endswith("/v1"):
         url = url[:-3]
-    return Target(url, url + "/v1", SETTINGS.get("STRATUM_VLLM_MODEL") or None, urlsplit(url).netloc)
+    return Target(
+        url,
+        url + "/v1",
+        SETTINGS.get("STRATUM_VLLM_MODEL") or None,
+        url.partition("://")[2].partition("/")[0].rpartition("@")[2],
+    )
 
 
 _found = _target()

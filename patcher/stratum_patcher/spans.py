@@ -7,19 +7,21 @@ that were closed elsewhere are stepped over, so a value that leaked into another
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Callable
 
 from . import facts, nodes
 from .emit import emit
 from .nodes import Node
 from .wrap import Watch, guarded
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Callable
+
     from .frame import Frame
 
-Describe = Callable[[Any], "Mapping[str, Any] | None"]
+    Describe = Callable[[Any], "Mapping[str, Any] | None"]
 _innermost: ContextVar[Span | None] = ContextVar("stratum_span", default=None)
 _unset: Any = object()
 _open_delegations: dict[str, Delegation] = {}
@@ -141,19 +143,21 @@ class Span(Watch):
     opening = ""
     closing = ""
     counts = False
+    # What most spans keep is said once for all of them: a model call pays for each attribute that is set.
+    event_id = ""
+    closed = False
+    last_item: Any = None
+    items = 0
 
     def __init__(self, frame: Frame, node: Node, *, parent: Any = _unset, describe: Describe | None = None) -> None:
+        inner = current()
         self.frame = frame
         self.node = node
-        self.parent: Span | None = current() if parent is _unset else parent
+        self.parent: Span | None = inner if parent is _unset else parent
         self.describe = describe
-        self.event_id = ""
-        self.closed = False
-        self.speaks = not silent(self.kind)
-        self.depth = _depth(node)
+        self.speaks = inner is None or not silent(self.kind)
+        self.depth = 0 if inner is None else _depth(node)
         self.started = time.perf_counter_ns()
-        self.last_item: Any = None
-        self.items = 0
 
     def source(self) -> Node:
         """Source node of both events."""
@@ -417,6 +421,7 @@ class Llm(Span):
     """A model call: `llm.call_start` and `llm.call_end`."""
 
     kind, opening, closing = "llm", "llm.call_start", "llm.call_end"
+    covered = False
 
     def __init__(
         self,
@@ -433,23 +438,26 @@ class Llm(Span):
         parent: Any = _unset,
     ) -> None:
         super().__init__(frame, node, parent=parent, describe=describe)
-        self.requested = _name(requested)
+        self.requested = asked = _name(requested)
         self.stack = _stack(self.parent)
         self.tentative = tentative
-        self.covered = False
         self.at = time.time_ns()
         self._end: dict[str, Any] = {}
-        self._mark_outer()
-        served = _name(actual) if actual is not None else self.requested
-        self._start = {
-            "model_requested": self.requested,
+        if self.parent is not None:
+            self._mark_outer()
+        served = asked if actual is None else _name(actual)
+        start = {
+            "model_requested": asked,
             "model_actual": served,
-            "model_mapped": served != self.requested,
+            "model_mapped": served != asked,
             "has_tools": bool(tools),
-            **(_message_facts(messages) if self.speaks else {}),
-            **(payload or {}),
         }
-        self._begin(self._start)
+        if self.speaks:
+            start.update(_message_facts(messages))
+        if payload:
+            start.update(payload)
+        self._start = start
+        self._begin(start)
 
     def _mark_outer(self) -> None:
         """Settle who speaks: a frame around this one that tells the same call, or this one."""
@@ -466,10 +474,11 @@ class Llm(Span):
             outer = outer.parent
 
     def _begin(self, payload: Mapping[str, Any]) -> None:
-        if self.tentative:
-            self.enter()
-        else:
-            super()._begin(payload)
+        if self.speaks and not self.tentative:
+            self.event_id = emit(
+                self.frame, self.opening, source=self.node, payload=payload, depth=self.depth, at=self.at
+            )
+        self.enter()
 
     def usage(self, input_tokens: Any, output_tokens: Any) -> None:
         """Tokens of the call, where they are whole numbers."""
@@ -504,7 +513,10 @@ class Llm(Span):
 
     def done(self, result: Any) -> Any:
         """See `Span`."""
-        return super().done(result)
+        if self.describe is not None:
+            return super().done(result)
+        self.close()
+        return result
 
     def result_facts(self, result: Any) -> Mapping[str, Any]:
         """Nothing: the frame tells by `answer`, `usage` and the like."""
@@ -520,25 +532,29 @@ class Llm(Span):
         """See `Span`."""
         if self.closed:
             return
-        self._settle()
-        if self.speaks:
-            for call in self._end.get("tool_calls_made", ()):
-                if not call["arguments_valid"]:
-                    family, name = self.frame.family, call["tool_name"]
-                    emit(
-                        self.frame,
-                        "tool.call_failure",
-                        source=self.node,
-                        target=nodes.named(family, name, "capability")
-                        or nodes.node(family, name, node_type="capability"),
-                        edge="uses",
-                        parent=self.event_id,
-                        payload={"tool_name": call["tool_name"], "reason": "invalid_arguments_json"},
-                        depth=self.depth,
-                    )
-        else:
+        if self.tentative:
+            self._settle()
+        if not self.speaks:
             self._hand_up(told)
+        elif "tool_calls_made" in self._end:
+            self._tell_bad_arguments()
         super().close(status, **told)
+
+    def _tell_bad_arguments(self) -> None:
+        for call in self._end["tool_calls_made"]:
+            if call["arguments_valid"]:
+                continue
+            family, name = self.frame.family, call["tool_name"]
+            emit(
+                self.frame,
+                "tool.call_failure",
+                source=self.node,
+                target=nodes.named(family, name, "capability") or nodes.node(family, name, node_type="capability"),
+                edge="uses",
+                parent=self.event_id,
+                payload={"tool_name": name, "reason": "invalid_arguments_json"},
+                depth=self.depth,
+            )
 
     def _settle(self) -> None:
         """A tentative span speaks only when nobody else told the call."""
@@ -594,7 +610,10 @@ def _message_facts(messages: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"message_count": len(messages)}
     system = user = None
     for message in messages:
-        role = _part(message, "role") or _part(message, "type")
+        if type(message) is dict:
+            role = message.get("role") or message.get("type")
+        else:
+            role = _part(message, "role") or _part(message, "type")
         if system is None and role in ("system", "developer"):
             system = _text(_part(message, "content"))
         elif role in ("user", "human"):
@@ -611,7 +630,10 @@ def _message_facts(messages: Any) -> dict[str, Any]:
 
 
 def _prompt(name: str, text: str) -> dict[str, Any]:
-    return {f"{name}_hash": facts.short(text), f"{name}_preview": facts.captured(text, 200)}
+    told = {name + "_hash": facts.short(text)}
+    if facts.CAPTURE:
+        told[name + "_preview"] = facts.captured(text, 200) or ""
+    return told
 
 
 def _part(message: Any, name: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-
 from . import wrap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from typing import Any
 
 
 def tee(iterator: Any, watch: wrap.Watch) -> Iterator[Any]:
@@ -53,6 +55,8 @@ class _AsyncPlain:
     async def asend(self, value: Any) -> Any:
         if value is not None and hasattr(self._inner, "asend"):
             return await self._inner.asend(value)
+        if hasattr(self._inner, "ag_frame"):
+            return await wrap.unowned(self._inner.__anext__)
         return await self._inner.__anext__()
 
     async def athrow(self, error: BaseException) -> Any:

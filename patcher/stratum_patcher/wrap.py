@@ -7,19 +7,25 @@ callbacks is caught here, counted and told as an event; the program's own result
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Callable
+import sys
 
 from . import emit
+
+TYPE_CHECKING = False  # `typing`, `inspect` and the like would cost a program more than all the rest of the patcher
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Callable
+
+    Begin = Callable[["Call"], "Watch | None"]
 
 INTERNAL = "<stratum_patcher importlib._bootstrap>"
 """File name of the wrappers' code. `warnings` does not count frames whose file name holds "importlib" and "_bootstrap"
 when it looks for the caller (CPython `is_internal_frame`), so `stacklevel` means what it meant without us."""
 MARK = "__stratum_original__"
 
-_missing = object()
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+"""Flags of code objects (CPython `inspect.CO_*`)."""
+_missing: Any = object()
 _undo: list[tuple[str, Any, str, Any, Any]] = []
 _owner = ""
 
@@ -82,9 +88,6 @@ class Call:
             self.kwargs[name] = value
 
 
-Begin = Callable[[Call], "Watch | None"]
-
-
 def guarded(what: str, function: Callable[..., Any], *args: Any, default: Any = None, **kwargs: Any) -> Any:
     """Call one of our own functions; its faults never reach the program.
 
@@ -111,15 +114,43 @@ def attempt(function: Callable[..., Any], *args: Any) -> Exception | None:
     return None
 
 
-@contextmanager
-def owned_by(name: str) -> Iterator[None]:
+class owned_by:
     """Within it, everything that is wrapped belongs to one hook, for `undo`."""
-    global _owner
-    before, _owner = _owner, name
-    try:
-        yield
-    finally:
-        _owner = before
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._before = ""
+
+    def __enter__(self) -> None:
+        global _owner
+        self._before, _owner = _owner, self._name
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _owner
+        _owner = self._before
+
+
+def _found(owner: Any, name: str) -> Any:
+    """What an attribute of a class or module is, without asking descriptors or `__getattr__`."""
+    for holder in owner.__mro__ if isinstance(owner, type) else (owner,):
+        if name in vars(holder):
+            return vars(holder)[name]
+    return _missing
+
+
+def _is(function: Any, flag: int) -> bool:
+    """Whether calling a function gives a generator, coroutine or async generator, by its code."""
+    while True:
+        inner = getattr(function, "__func__", None)
+        if inner is None and isinstance(function, functools.partial):
+            inner = function.func
+        if inner is None:
+            break
+        function = inner
+    code = getattr(function, "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & flag)
 
 
 def method(owner: Any, name: str, begin: Begin) -> None:
@@ -134,7 +165,7 @@ def method(owner: Any, name: str, begin: Begin) -> None:
     Raises:
         NotApplied: There is no such function.
     """
-    found = inspect.getattr_static(owner, name, _missing)
+    found = _found(owner, name)
     if found is _missing:
         raise NotApplied(f"{getattr(owner, '__name__', type(owner).__name__)} has no {name}")
     static, of_class = isinstance(found, staticmethod), isinstance(found, classmethod)
@@ -143,7 +174,7 @@ def method(owner: Any, name: str, begin: Begin) -> None:
         raise NotApplied(f"{name} of {getattr(owner, '__name__', '?')} is not a function")
     if hasattr(function, MARK):
         return
-    bound = inspect.isclass(owner) and not static
+    bound = isinstance(owner, type) and not static
     wrapper: Any = _wrapper(function, begin, bound, _owner or name)
     if static:
         wrapper = staticmethod(wrapper)
@@ -177,7 +208,7 @@ def every_subclass(base: type, name: str, begin: Begin) -> None:
     Raises:
         NotApplied: The base class has no such method.
     """
-    if inspect.getattr_static(base, name, _missing) is _missing:
+    if _found(base, name) is _missing:
         raise NotApplied(f"{base.__name__} has no {name}")
     hook = _owner
 
@@ -196,7 +227,7 @@ def every_subclass(base: type, name: str, begin: Begin) -> None:
 
 
 def _outermost(owner: type, name: str, begin: Begin, call: Call) -> Watch | None:
-    kind = call.instance if inspect.isclass(call.instance) else type(call.instance)
+    kind = call.instance if isinstance(call.instance, type) else type(call.instance)
     for cls in kind.__mro__:
         if name in vars(cls):
             return begin(call) if cls is owner else None
@@ -258,11 +289,11 @@ def _wrapper(function: Any, begin: Begin, bound: bool, what: str) -> Any:
             emit.fault(what, type(fault).__name__)
             return None, args, kwargs
 
-    if inspect.isasyncgenfunction(function):
+    if _is(function, _ASYNC_GENERATOR):
         made = _async_generator(function, start, what)
-    elif inspect.iscoroutinefunction(function):
+    elif _is(function, _COROUTINE):
         made = _coroutine(function, start, what)
-    elif inspect.isgeneratorfunction(function):
+    elif _is(function, _GENERATOR):
         made = _generator(function, start, what)
     else:
         made = _function(function, start, what)
@@ -372,7 +403,7 @@ def _async_generator(function: Any, start: Any, what: str) -> Any:
                         error, thrown = thrown, None
                         value = await driven.athrow(error)
                     else:
-                        value = await driven.asend(send)
+                        value = await unowned(driven.asend, send)
                 except StopAsyncIteration:
                     return
                 try:
@@ -390,6 +421,24 @@ def _async_generator(function: Any, start: Any, what: str) -> Any:
     return wrapper
 
 
+def unowned(step: Callable[..., Any], *args: Any) -> Any:
+    """Call a method of an async generator that stands behind one of ours, which closes it.
+
+    The event loop is not to know of it: at its end it closes the generators it knows all at once, and one that is
+    closed from two sides raises.
+
+    Args:
+        step: `asend` or `__anext__`.
+        args: Its arguments.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return step(*args)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
 async def adrive(inner: Any, watch: Watch, what: str = "generator") -> Any:
     """Run an async generator for its consumer, telling a watch of each value."""
     send: Any = None
@@ -400,12 +449,19 @@ async def adrive(inner: Any, watch: Watch, what: str = "generator") -> Any:
                 error, thrown = thrown, None
                 value = await inner.athrow(error)
             else:
-                value = await inner.asend(send)
+                value = await unowned(inner.asend, send)
         except StopAsyncIteration:
             guarded(what, watch.done, None)
             return
+        except GeneratorExit:
+            # Closed while it was at work, by a task that was cancelled: the awaited step is given up, not the generator.
+            try:
+                await inner.aclose()
+            finally:
+                guarded(what, watch.abandoned)
+            raise
         except BaseException as error:
-            guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+            guarded(what, watch.failed, error)
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
         guarded(what, watch.item, value)

@@ -28,6 +28,7 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
         return [json.loads(line) for line in lines]
 
     yield read
+    emit.writer.close()
     spans._innermost.reset(before)
     spans._open_delegations.clear()
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,23 @@ from .conftest import Events
 
 NODE = nodes.node("openai", "ChatCompletion", ("a.py", 3), "capability")
 LONG = "x" * 300
+
+
+_opened: list[emit.Writer] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_writers() -> Iterator[None]:
+    """Each writer takes one of the few highest descriptors."""
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+def open_writer(path: str, limit: int) -> emit.Writer:
+    """A writer that is closed after the test."""
+    _opened.append(emit.Writer(path, limit))
+    return _opened[-1]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -88,7 +106,7 @@ def test_a_long_line_loses_its_longest_values_and_says_which(events: Events, fra
 
 
 def test_a_full_file_takes_no_more_and_the_drops_are_counted(tmp_path: Path, frame: Frame, monkeypatch: Any) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 1000)
+    writer = open_writer(str(tmp_path / "e"), 1000)
     assert [writer.write(b"x" * 399 + b"\n") for _ in range(4)] == [True, True, False, False]
     assert (tmp_path / "e").stat().st_size == 800
     assert writer.take_report() == {"file_full": 2}
@@ -99,14 +117,14 @@ def test_a_full_file_takes_no_more_and_the_drops_are_counted(tmp_path: Path, fra
 def test_an_unwritable_place_is_counted_and_never_waited_for(tmp_path: Path, place: str) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    writer = emit.Writer(str(tmp_path / place), 10_000)
+    writer = open_writer(str(tmp_path / place), 10_000)
     assert [writer.write(b"a\n") for _ in range(3)] == [False] * 3
     assert writer.dropped == {"unwritable": 3}
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_place_that_becomes_writable_is_written_to(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "later" / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "later" / "e"), 10_000)
     assert not writer.write(b"a\n")
     (tmp_path / "later").mkdir()
     writer._checked = 0.0
@@ -115,7 +133,7 @@ def test_a_place_that_becomes_writable_is_written_to(tmp_path: Path) -> None:
 
 
 def test_a_replaced_file_is_followed_to_its_place(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b"a\n")
     (tmp_path / "e").rename(tmp_path / "moved")
     writer._checked = 0.0
@@ -124,7 +142,7 @@ def test_a_replaced_file_is_followed_to_its_place(tmp_path: Path) -> None:
 
 
 def test_a_truncated_file_goes_on_at_its_new_end(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b"a" * 100 + b"\n")
     os.truncate(tmp_path / "e", 0)
     writer.write(b"b\n")
@@ -133,13 +151,13 @@ def test_a_truncated_file_goes_on_at_its_new_end(tmp_path: Path) -> None:
 
 def test_a_torn_line_is_closed_before_the_next_one(tmp_path: Path) -> None:
     (tmp_path / "e").write_bytes(b'{"torn": ')
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b'{"whole": 1}\n')
     assert (tmp_path / "e").read_bytes() == b'{"torn": \n{"whole": 1}\n'
 
 
 def test_a_line_that_fits_into_a_page_never_lies_in_two(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 1_000_000)
+    writer = open_writer(str(tmp_path / "e"), 1_000_000)
     for size in (1500, 1500, 1500, 4000, 100, 4096, 5000, 300):
         writer.write(b"{" + b"x" * (size - 3) + b"}\n")
     at, data = 0, (tmp_path / "e").read_bytes()
@@ -151,7 +169,7 @@ def test_a_line_that_fits_into_a_page_never_lies_in_two(tmp_path: Path) -> None:
 
 
 def test_what_another_process_left_torn_is_closed_while_both_write(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b'{"a":1}\n')
     with (tmp_path / "e").open("ab") as other:
         other.write(b'{"torn')
@@ -163,7 +181,7 @@ def test_what_another_process_left_torn_is_closed_while_both_write(tmp_path: Pat
 def test_errors_of_the_disk_are_counted_by_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
 ) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b"a\n")
 
     def fails(descriptor: int, data: bytes) -> int:
@@ -177,7 +195,7 @@ def test_errors_of_the_disk_are_counted_by_cause(
 def test_a_short_write_is_dropped_and_does_not_spoil_the_next_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer, real = emit.Writer(str(tmp_path / "e"), 10_000), os.write
+    writer, real = open_writer(str(tmp_path / "e"), 10_000), os.write
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:3]))
         assert not writer.write(b'{"a":1}\n')
@@ -187,7 +205,7 @@ def test_a_short_write_is_dropped_and_does_not_spoil_the_next_line(
 
 
 def test_a_descriptor_that_the_program_closed_is_opened_again_and_its_number_never_written_to(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "e"), 10_000)
     writer.write(b"a\n")
     os.close(writer._descriptor)
     assert writer.write(b"b\n")
@@ -265,7 +283,7 @@ def test_a_fault_is_told_once_then_counted(events: Events) -> None:
 
 
 def test_many_threads_dropping_at_once_lose_no_count(tmp_path: Path) -> None:
-    writer = emit.Writer(str(tmp_path / "no" / "e"), 10_000)
+    writer = open_writer(str(tmp_path / "no" / "e"), 10_000)
     threads = [threading.Thread(target=lambda: [writer.write(b"a\n") for _ in range(50)]) for _ in range(8)]
     for thread in threads:
         thread.start()
