@@ -390,35 +390,60 @@ def _told(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _async_generator(function: Any, start: Any, what: str) -> Any:
+    # One generator around the original and not two: a task that is cancelled while it closes generators that stand
+    # behind each other reaches only the first two of them.
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         watch, args, kwargs = start(args, kwargs)
+        if watch is None:
+            watch = Watch()
         inner = function(*args, **kwargs)
-        driven = inner if watch is None else adrive(inner, watch, what)
         send: Any = None
         thrown: BaseException | None = None
+        open_still = True
         try:
             while True:
                 try:
                     if thrown is not None:
                         error, thrown = thrown, None
-                        value = await driven.athrow(error)
+                        value = await inner.athrow(error)
                     else:
-                        value = await unowned(driven.asend, send)
+                        value = await unowned(inner.asend, send)
                 except StopAsyncIteration:
+                    open_still = False
+                    guarded(what, watch.done, None)
                     return
+                except BaseException as error:
+                    open_still = False
+                    guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+                    raise
+                guarded(what, watch.item, value)
+                guarded(what, watch.pause)
                 try:
                     send = yield value
                 except GeneratorExit:
+                    guarded(what, watch.resume)
+                    try:
+                        await inner.aclose()
+                    finally:
+                        open_still = False
+                        guarded(what, watch.abandoned)
                     raise
                 except BaseException as error:  # noqa: BLE001 - goes into the generator
                     thrown, send = error, None
+                guarded(what, watch.resume)
         except BaseException as error:
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
         finally:
-            await driven.aclose()
+            if open_still:
+                await inner.aclose()
 
     return wrapper
+
+
+def adrive(inner: Any, watch: Watch, what: str = "generator") -> Any:
+    """An async generator over another one for its consumer, telling a watch of each value."""
+    return _unseen(_async_generator(lambda: inner, lambda args, kwargs: (watch, args, kwargs), what))()
 
 
 def unowned(step: Callable[..., Any], *args: Any) -> Any:
@@ -439,46 +464,4 @@ def unowned(step: Callable[..., Any], *args: Any) -> Any:
         sys.set_asyncgen_hooks(*hooks)
 
 
-async def adrive(inner: Any, watch: Watch, what: str = "generator") -> Any:
-    """Run an async generator for its consumer, telling a watch of each value."""
-    send: Any = None
-    thrown: BaseException | None = None
-    while True:
-        try:
-            if thrown is not None:
-                error, thrown = thrown, None
-                value = await inner.athrow(error)
-            else:
-                value = await unowned(inner.asend, send)
-        except StopAsyncIteration:
-            guarded(what, watch.done, None)
-            return
-        except GeneratorExit:
-            # Closed while it was at work, by a task that was cancelled: the awaited step is given up, not the generator.
-            try:
-                await inner.aclose()
-            finally:
-                guarded(what, watch.abandoned)
-            raise
-        except BaseException as error:
-            guarded(what, watch.failed, error)
-            error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
-            raise
-        guarded(what, watch.item, value)
-        guarded(what, watch.pause)
-        try:
-            send = yield value
-        except GeneratorExit:
-            guarded(what, watch.resume)
-            try:
-                await inner.aclose()
-            finally:
-                guarded(what, watch.abandoned)
-            raise
-        except BaseException as error:  # noqa: BLE001 - goes into the generator
-            thrown, send = error, None
-        guarded(what, watch.resume)
-
-
 drive = _unseen(drive)
-adrive = _unseen(adrive)
