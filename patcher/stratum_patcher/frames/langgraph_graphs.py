@@ -35,8 +35,11 @@ class _Adding(Watch):
             if name in self.before:
                 continue
             known = nodes.known(self.action)
-            if known is None and names.owner_of(self.action) is not self.action:
-                known = names.graph_of(names.owner_of(self.action)).node
+            if "builder" in names.attributes(self.action):
+                inner = names.graph_of(names.owner_of(self.action))
+                known = known or inner.node
+                if inner.prebuilt:
+                    graph.offered[name] = inner.all_tools()
             graph.members[name] = (
                 known if known is not None and known.name == name else nodes.node(names.FAMILY, name, place)
             )

@@ -24,20 +24,22 @@ class Graph:
         node: The graph's own node; None before it is compiled.
         prebuilt: Whether it is an agent that the library built.
         members: Node name -> node.
-        tools: Node name -> names of its tools.
+        tools: Name of a node that runs tools -> names of its tools.
+        offered: Name of a node that is an agent of the library -> names of that agent's tools.
         follows: Node name -> names of the nodes that follow it by plain edges.
         keys: State keys; None when the graph has no state of named keys.
         reduced: State keys whose writes are merged -> name of the merging function.
         caught: Names of nodes whose errors another node handles.
     """
 
-    __slots__ = ("caught", "follows", "keys", "members", "node", "prebuilt", "read", "reduced", "tools")
+    __slots__ = ("caught", "follows", "keys", "members", "node", "offered", "prebuilt", "read", "reduced", "tools")
 
     def __init__(self) -> None:
         self.node: nodes.Node | None = None
         self.prebuilt = False
         self.members: dict[str, nodes.Node] = {}
         self.tools: dict[str, list[str]] = {}
+        self.offered: dict[str, list[str]] = {}
         self.follows: dict[str, list[str]] = {}
         self.keys: frozenset[str] | None = None
         self.reduced: dict[str, str] = {}

@@ -84,10 +84,13 @@ class Turn(spans.Span):
                     self.run.leads(self.name, target, self.step)
 
     def fail(self, error: BaseException, *, handling: str | None = None, **told: Any) -> None:
-        """See `Span`. The attempts told the error."""
-        if self.outcome[0] == spans.SUCCESS:
-            status = spans.status_of(self.frame, error)
-            self.outcome = (status, {} if status in _QUIET else _told(error))
+        """See `Span`. The attempts told their errors; what arises beside them, such as a time limit, is told here."""
+        status = spans.status_of(self.frame, error)
+        if status not in _QUIET and not spans.told(error) and not self.closed:
+            spans.error(self.frame, self.node, error, handling=handling, parent=self)
+            self.outcome = (status, {"error": facts.message(error), "error_type": facts.error_class(error)})
+        elif self.outcome[0] == spans.SUCCESS:
+            self.outcome = (status, {})
         self.close()
 
 
@@ -109,7 +112,7 @@ class Attempt(spans.Agent):
         super().__init__(
             frame,
             turn.node,
-            tools=graph.tools.get(turn.name, ()),
+            tools=graph.tools.get(turn.name) or graph.offered.get(turn.name, ()),
             input_source=turn.run.source_of(turn.name),
             payload={
                 "node_name": nodes.clean(turn.name),
@@ -154,10 +157,6 @@ class Attempt(spans.Agent):
 
 
 _QUIET = (spans.SUCCESS, spans.CANCELLED, spans.ABANDONED)
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    return {"error": facts.message(error), "error_type": facts.error_class(error)}
 
 
 def _fields(value: Any) -> dict[str, Any]:
