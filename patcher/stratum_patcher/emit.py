@@ -38,8 +38,8 @@ FILE_BYTES = 64 * 1024 * 1024
 """Default size at which a run's file is full (`STRATUM_EVENTS_MAX_BYTES`)."""
 PAGE_BYTES = 4096
 """Unit in which the kernel writes without looking at signals."""
-SETTLE_SECONDS, SETTLE_TIMES = 0.0005, 20
-"""How long to wait, and how often, for a line that somebody else may be writing just now."""
+SETTLE_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
+"""How long to wait, time after time, for a line that somebody else may be writing just now."""
 CHECK_SECONDS = 0.25
 """How often the file is looked at: is it still the one at its path, how large is it."""
 REPORT_SECONDS = 1.0
@@ -123,17 +123,26 @@ class Writer:
         A kill stops a write only between two pages, so a line that fits into a page gets blanks before it rather than
         lie in two. A larger one can be cut off; that it has no line break shows whoever writes or reads next.
         """
-        if end != self._end and end > 0:
-            for _ in range(SETTLE_TIMES):  # a line that another thread or process is writing grows
-                if os.pread(self._descriptor, 1, end - 1) == b"\n":
-                    break
-                time.sleep(SETTLE_SECONDS)
-                before, end = end, os.lseek(self._descriptor, 0, os.SEEK_END)
-                if end == before and os.pread(self._descriptor, 1, end - 1) != b"\n":
-                    line, end = b"\n" + line, end + 1
-                    break
+        if end != self._end and not self._whole(end):
+            end = self._settled(end)
+            if not self._whole(end):
+                line, end = b"\n" + line, end + 1
         room = PAGE_BYTES - end % PAGE_BYTES
         return b" " * room + line if room < len(line) <= PAGE_BYTES else line
+
+    def _settled(self, end: int) -> int:
+        """The end of the file once nobody is at a line any more: a line that is being written grows, a torn one does
+        not. Whoever is at one keeps all others from writing meanwhile, so the wait costs nothing that was not lost."""
+        for pause in SETTLE_SECONDS:
+            time.sleep(pause)
+            end = os.lseek(self._descriptor, 0, os.SEEK_END)
+            if self._whole(end):
+                break
+        return end
+
+    def _whole(self, end: int) -> bool:
+        """Whether the file ends with a whole line, or is empty."""
+        return end == 0 or os.pread(self._descriptor, 1, end - 1) == b"\n"
 
     def report_due(self) -> bool:
         """Whether dropped events are to be told now."""
