@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..frame import Frame, Hook
 from . import autogen_agentchat_agents as agents
+from . import autogen_agentchat_core as core
 from . import autogen_agentchat_groups as groups
 from . import autogen_agentchat_teams as teams
 from . import autogen_agentchat_tools as tools
@@ -22,7 +23,8 @@ FRAME = Frame(
         Hook("autogen_agentchat.agent_places", "autogen_agentchat.agents._base_chat_agent", agents.watch_making),
         Hook("autogen_agentchat.teams", f"{_CHAT}base_group_chat", teams.watch_runs),
         Hook("autogen_agentchat.team_places", f"{_CHAT}base_group_chat", teams.watch_making),
-        Hook("autogen_agentchat.turns", f"{_CHAT}sequential_routed_agent", groups.watch_messages),
+        Hook("autogen_agentchat.turns", "autogen_core._routed_agent", core.watch_messages, "autogen-core"),
+        Hook("autogen_agentchat.core_places", "autogen_core._routed_agent", core.watch_making, "autogen-core"),
         Hook("autogen_agentchat.speakers", "autogen_core._base_agent", groups.watch_requests, "autogen-core"),
         Hook("autogen_agentchat.tools", "autogen_core.tools._base", tools.watch_tools, "autogen-core"),
         Hook("autogen_agentchat.tool_places", "autogen_core.tools._base", tools.watch_making, "autogen-core"),

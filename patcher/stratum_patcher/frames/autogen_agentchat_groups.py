@@ -124,11 +124,6 @@ class Turn(wrap.Watch):
             self.delegation.close(status, **told)
 
 
-def watch_messages(module: Any) -> None:
-    """Apply to `autogen_agentchat.teams._group_chat._sequential_routed_agent`."""
-    wrap.method(module.SequentialRoutedAgent, "on_message_impl", _received)
-
-
 def watch_requests(module: Any) -> None:
     """Apply to `autogen_core._base_agent`."""
     wrap.method(module.BaseAgent, "publish_message", _published)
@@ -143,7 +138,8 @@ def _is_container(actor: Any) -> bool:
     return "_agent" in vars(actor) and "_parent_topic_type" in vars(actor)
 
 
-def _received(call: Call) -> Watch | None:
+def received(call: Call) -> Watch | None:
+    """A message reaches a manager or the container of a participant."""
     message = call.get("message", 0)
     kind = type(message).__name__
     if kind != "GroupChatRequestPublish" and kind not in _SELECTING:

@@ -414,10 +414,26 @@ def test_teams_in_a_runtime_of_the_program_keep_their_turns_apart() -> None:
 
 
 @every_line
+def test_agents_of_the_core_alone_are_seen_and_requests_among_them_are_delegations(line: str) -> None:
+    run = run_of(line, "core", text("Yes."))
+    writer = handed("editor", "writer", "explicit", *task("writer", *asked("writer")))
+    assert run.story == task("editor", *writer, *task("reader"))
+    editor, author, reader = (
+        f"autogen:{name}:core.py:{at}" for name, at in (("editor", 69), ("writer", 70), ("reader", 71))
+    )
+    assert payloads(run, "agent.task_start", "node_id", "input_source") == [
+        (editor, None),
+        (author, editor),
+        (reader, author),
+    ]
+
+
+@every_line
 def test_every_hook_of_an_installed_module_is_applied(line: str) -> None:
     run = run_of(line, "round_robin", *(text("Word.") for _ in range(4)))
     ours = {hook: status for hook, status in run.hooks.items() if hook.startswith("autogen_agentchat.")}
     assert set(ours.values()) == {"applied"}
     missing = {"workbenches", "memory"} if line == OLD else set()
-    names = "agents agent_places teams team_places turns speakers tools tool_places workbenches executors memory models"
+    places = "agent_places team_places tool_places core_places"
+    names = f"{places} agents teams turns speakers tools workbenches executors memory models"
     assert {hook.partition(".")[2] for hook in ours} == set(names.split()) - missing
