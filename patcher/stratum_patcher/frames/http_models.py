@@ -30,7 +30,7 @@ _GENERATION = re.compile(
     r"|/models/[\w.-]+/[\w.-]+|/predictions)$"
 )
 _LOCAL = re.compile(r"(/v1/(chat/completions|completions|messages|responses)|/api/(chat|generate))$")
-_IN_PATH = re.compile(r"/(?:models?|deployments|engines)/([^/:]+(?::\d+)?(?:/[\w.-]+)?)(?=[/:]|$)")
+_IN_PATH = re.compile(r"^/models/([\w.-]+/[\w.-]+)$|/(?:models?|deployments|engines)/([^/:]+(?::\d+)?)(?=[/:]|$)")
 
 
 class Question(NamedTuple):
@@ -77,7 +77,7 @@ def question(path: str, body: Any) -> Question:
     model = said.get("model")
     if not isinstance(model, str):
         named = _IN_PATH.search(path)
-        model = named.group(1) if named is not None else None
+        model = named.group(1) or named.group(2) if named is not None else None
     messages = said.get("messages") or said.get("input") or said.get("contents") or said.get("prompt")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]

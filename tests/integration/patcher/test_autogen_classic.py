@@ -257,6 +257,25 @@ def test_nested_chats_are_delegations_of_the_agent_that_opens_them_and_queues_on
 
 
 @every_line
+def test_chats_that_wait_for_one_another_are_an_execution_each(line: str) -> None:
+    ran = run(line, "chat_queue")
+    assert ran.story == [*chat("user", "ann", *task("ann")), *chat("user", "ben", *task("ben"))]
+
+
+def test_chats_that_the_library_runs_in_its_threads_tell_the_same() -> None:
+    ran = run(AG2, "runs", text("hi"), text("A."), text("B."), text("ho"))
+    assert ran.story == [
+        *chat("user", "alice", *task("alice", *asks("alice"))),
+        *group(
+            "_User", "chat_manager",
+            *turn("chat_manager", "alice", "round_robin", *asks("alice")),
+            *turn("chat_manager", "bob", "round_robin", *asks("bob")),
+        ),
+        *chat("user", "bob", *task("bob", *asks("bob"))),
+    ]  # fmt: skip
+
+
+@every_line
 def test_generated_code_is_a_tool_of_the_agent_that_runs_it(line: str) -> None:
     ran = run(line, "code")
     story = [each for each in ran.story if not each.startswith("file.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -313,3 +314,25 @@ def test_a_request_inside_a_model_call_is_part_of_it(events: Events) -> None:
     start, end = events()[2:]
     assert (start["payload"]["phase"], end["payload"]["phase"]) == ("start", "end")
     assert end["payload"]["domain"] == "example.org"
+
+
+def test_work_in_another_thread_goes_on_in_the_span_it_was_handed(events: Events) -> None:
+    agent = spans.Agent(OUTER, ALICE)
+    seen: list[object] = []
+
+    def work() -> None:
+        before = spans.switch(agent)
+        seen.extend([before, spans.stack()])
+        spans.switch(before)
+        seen.append(spans.current())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    agent.close()
+    assert seen == [None, [ALICE.id], None]
+
+
+def test_the_text_of_a_requests_error_is_short(events: Events) -> None:
+    spans.External(OUTER, BOB, method="GET", domain="example.org").failed(RuntimeError("x" * 400))
+    assert [len(event["payload"].get("error", "")) for event in events()] == [0, 0, 300]

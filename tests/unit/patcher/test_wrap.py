@@ -368,3 +368,22 @@ def test_a_tee_over_any_iterator_tells_items_end_and_early_close() -> None:
     log.heard.clear()
     assert asyncio.run(drain()) == [1, 2]
     assert log.heard == [1, 2, ("done", None)]
+
+
+def test_a_function_of_a_table_gets_a_stand_in_that_tells_and_looks_the_same() -> None:
+    log = Log()
+
+    def add(a: int, b: int = 1) -> int:
+        """Adds."""
+        return a + b
+
+    stand_in = wrap.function(add, lambda call: log)
+    assert stand_in(1, b=2) == 3
+    assert log.heard == [("done", 3)]
+    assert (stand_in.__name__, stand_in.__doc__, inspect.signature(stand_in)) == (
+        "add",
+        "Adds.",
+        inspect.signature(add),
+    )
+    assert wrap.function(stand_in, lambda call: log) is stand_in
+    assert wrap.original(stand_in) is add
