@@ -121,7 +121,7 @@ def _site_packages(environment: Path) -> Path:
 
 
 def _unpack(patcher: Path, libraries: Path) -> None:
-    """Install the wheel: it is pure Python without data or scripts, so unpacking and compiling is all there is to it."""
+    """Install the wheel: it is pure Python without data or scripts, so it is unpacked and compiled."""
     with zipfile.ZipFile(patcher) as archive:
         archive.extractall(libraries)
     compileall.compile_dir(libraries / "stratum_patcher", quiet=1)
