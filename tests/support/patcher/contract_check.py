@@ -35,7 +35,7 @@ HTTP = "http:"
 FREE_TEXT = frozenset({"error", "error_message", "reason", "traceback_tail"})
 """Keys whose text the program or a library wrote: it may name a path."""
 ABSOLUTE = re.compile(r"(^|[\s'\"=(:])/(tmp|home|root|usr|var|opt|work|app)/")
-SECRET = re.compile(r"sk-[A-Za-z0-9_-]{16,}|(?i:bearer\s+[a-z0-9._-]{8,})")
+SECRET = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}|(?i:bearer\s+[a-z0-9._-]{8,})")
 
 
 class Told(NamedTuple):

@@ -142,7 +142,7 @@ class Prepared:
         """Wait for its end and read what it wrote.
 
         Raises:
-            subprocess.TimeoutExpired: It did not end; it is killed then.
+            AssertionError: It did not end; it is killed then.
         """
         try:
             stdout, stderr = process.communicate(timeout=timeout)
