@@ -112,7 +112,7 @@ class Attempt(spans.Agent):
         super().__init__(
             frame,
             turn.node,
-            tools=graph.tools.get(turn.name) or graph.offered.get(turn.name, ()),
+            tools=graph.tools.get(turn.name) or graph.offered.get(turn.name) or (),
             input_source=turn.run.source_of(turn.name),
             payload={
                 "node_name": nodes.clean(turn.name),
