@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stratum_patcher import emit, spans
+from stratum_patcher import emit
 from stratum_patcher.frame import Frame
+from stratum_patcher.spans import context, work
 
 Events = Callable[[], list[dict[str, Any]]]
 
@@ -20,7 +21,7 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
     path = tmp_path / "events.jsonl"
     monkeypatch.setattr(emit, "writer", emit.Writer(str(path), emit.FILE_BYTES))
     monkeypatch.setattr(emit, "_faults", set())
-    before = spans._innermost.set(None)
+    before = context.innermost.set(None)
 
     def read() -> list[dict[str, Any]]:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -29,8 +30,8 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
 
     yield read
     emit.writer.close()
-    spans._innermost.reset(before)
-    spans._open_delegations.clear()
+    context.innermost.reset(before)
+    work._open_delegations.clear()
 
 
 @pytest.fixture

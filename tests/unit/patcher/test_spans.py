@@ -336,3 +336,37 @@ def test_work_in_another_thread_goes_on_in_the_span_it_was_handed(events: Events
 def test_the_text_of_a_requests_error_is_short(events: Events) -> None:
     spans.External(OUTER, BOB, method="GET", domain="example.org").failed(RuntimeError("x" * 400))
     assert [len(event["payload"].get("error", "")) for event in events()] == [0, 0, 300]
+
+
+@pytest.mark.parametrize("capture", [False, True])
+def test_a_prompt_of_fifty_megabytes_is_hashed_whole_and_told_in_one_short_line(
+    events: Events, monkeypatch: pytest.MonkeyPatch, capture: bool
+) -> None:
+    monkeypatch.setattr(facts, "CAPTURE", capture)
+    text = "ä b" * (50_000_000 // 4)
+    call = llm(messages=[{"role": "user", "content": text}])
+    call.answer(text)
+    call.close()
+    start, end = events()
+    assert start["payload"]["last_user_message_hash"] == facts.short(text)
+    assert end["payload"]["output_size_bytes"] == len(text.encode())
+    assert ("output_preview" in end["payload"]) is capture
+
+
+def test_hostile_objects_in_messages_tools_and_results_are_never_asked(events: Events) -> None:
+    class Trap:
+        def __repr__(self) -> str:
+            raise SystemExit("asked")
+
+        __str__ = __len__ = __iter__ = __bool__ = __eq__ = __hash__ = __repr__  # type: ignore[assignment]
+
+        def __getattr__(self, name: str) -> Any:
+            raise SystemExit(f"asked for {name}")
+
+    trap = Trap()
+    llm(messages=[trap, {"role": trap, "content": trap}, {"role": "user", "content": [trap]}]).close()
+    spans.Tool(OUTER, TOOL, tool_name="add", arguments=trap, keywords={"a": trap}).done(trap)
+    spans.Agent(OUTER, ALICE, describe=lambda result: {}).done(trap)
+    spans.state(OUTER, ALICE, "k", "write", trap)
+    assert not [e for e in events() if e["event_type"] == "patcher.dropped"]
+    assert len(events()) == 7
