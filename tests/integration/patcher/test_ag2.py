@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
@@ -201,6 +204,29 @@ def test_a_failed_turn_in_a_network_fails_its_delegation_and_variables_are_state
         ),
     ]
     assert set(ids(run, "routing.decision", "source_node")) == {"autogen:desk:network_failing.py:42"}
+
+
+def shown(run: Run) -> tuple[int, str, str]:
+    """What a user sees, without where libraries and program lie and how the hub numbered what passed it."""
+
+    def same(words: str) -> str:
+        return re.sub(r"[0-9a-f]{32}", "<id>", re.sub(r"/\S*/(site-packages|app)/", r"<\1>/", words))
+
+    return run.returncode, same(run.stdout), same(run.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "replies"),
+    [
+        ("introspection", []),
+        ("scripted", []),
+        ("network_failing", [failure(400, "boom")]),
+        ("as_tool", [call("task_bob", objective="Help."), failure(400, "boom"), text("No.")]),
+    ],
+    ids=["introspection", "scripted", "network", "tool"],
+)
+def test_a_program_sees_the_same_with_and_without_the_patcher(name: str, replies: list[Reply]) -> None:
+    assert shown(run_of(name, *replies)) == shown(run_of(name, *replies, patched=False))
 
 
 def test_every_hook_is_applied() -> None:

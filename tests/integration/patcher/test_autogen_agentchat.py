@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -411,6 +412,22 @@ def test_teams_in_a_runtime_of_the_program_keep_their_turns_apart() -> None:
     west = team_story("west", *turn("west", "wim", "round_robin"))
     assert [line for line in run.story if any(name in line for name in ("west", "wim"))] == west
     assert [line for line in run.story if not any(name in line for name in ("west", "wim"))] == east
+
+
+def shown(run: Run) -> tuple[int, str, str]:
+    """What a user sees, without where libraries and program lie and what the team was numbered."""
+
+    def same(words: str) -> str:
+        words = re.sub(r"/\S*/(site-packages|app)/", r"<\1>/", words)
+        return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>", words)
+
+    return run.returncode, same(run.stdout), same(run.stderr)
+
+
+@every_line
+@pytest.mark.parametrize("name", ["introspection", "cancelled", "custom_agent", "nobody"])
+def test_a_program_sees_the_same_with_and_without_the_patcher(line: str, name: str) -> None:
+    assert shown(run_of(line, name)) == shown(run_of(line, name, patched=False))
 
 
 @every_line
