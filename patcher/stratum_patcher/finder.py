@@ -71,6 +71,11 @@ class Loader:
         return getattr(self._loader, name)
 
 
+Loader.exec_module.__code__ = Loader.exec_module.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+"""Python cuts the frames of its own importing out of tracebacks and does not count them for a warning's `stacklevel`;
+it knows them by this file name."""
+
+
 def _arrived(module: "ModuleType", name: str, frames: "Iterable[str]") -> None:
     if name == "threading":  # in almost every program, some at start: the frames are not loaded for it
         from .threads import watch
