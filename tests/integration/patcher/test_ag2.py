@@ -207,10 +207,10 @@ def test_a_failed_turn_in_a_network_fails_its_delegation_and_variables_are_state
 
 
 def shown(run: Run) -> tuple[int, str, str]:
-    """What a user sees, without where libraries and program lie and how the hub numbered what passed it."""
+    """What a user sees, without where libraries and program lie numbers of the hub and addresses."""
 
     def same(words: str) -> str:
-        return re.sub(r"[0-9a-f]{32}", "<id>", re.sub(r"/\S*/(site-packages|app)/", r"<\1>/", words))
+        return re.sub(r"[0-9a-f]{32}|0x[0-9a-f]+", "<id>", re.sub(r"/\S*/(site-packages|app)/", r"<\1>/", words))
 
     return run.returncode, same(run.stdout), same(run.stderr)
 
