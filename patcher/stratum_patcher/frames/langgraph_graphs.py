@@ -35,9 +35,10 @@ class _Adding(Watch):
             if name in self.before:
                 continue
             known = nodes.known(self.action)
-            if "builder" in names.attributes(self.action):
-                inner = names.graph_of(names.owner_of(self.action))
-                known = known or inner.node
+            agent = names.graph_within(self.action, name)
+            if agent is not None:
+                inner = names.graph_of(names.owner_of(agent))
+                known = known or nodes.known(agent) or inner.node
                 if inner.prebuilt:
                     graph.offered[name] = inner.all_tools()
             graph.members[name] = (

@@ -108,6 +108,28 @@ def function_of(action: Any) -> Any:
     return None
 
 
+def graph_within(action: Any, name: str) -> Any:
+    """The graph that a node is: the compiled graph itself, or the one of that name that a library's function calls."""
+    if "builder" in attributes(action):
+        return action
+    function = function_of(action)
+    if function is None or nodes.place_of(function) != nodes.NOWHERE:
+        return None
+    for cell in getattr(function, "__closure__", None) or ():
+        held = _content(cell)
+        known = None if held is None else nodes.known(held)
+        if known is not None and known.name == name and "builder" in attributes(held):
+            return held
+    return None
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
 def place_of(action: Any) -> nodes.Place:
     """Where the function of a node is defined, when that is inside the repository."""
     function = function_of(action)
