@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 class _Reply(Watch):
     """An agent's turn: its task, and the delegation that ends with it."""
 
-    def __init__(
-        self, span: spans.Span, asker: Node | None, group: groups.Group | None, led: groups.Group | None
-    ) -> None:
+    def __init__(self, agent: Any, span: spans.Span, asker: Node | None, group: groups.Group | None = None) -> None:
         self.span = span
         self.group = group
-        self.led = led
+        self.led = groups.group_of(agent) if agents.is_manager(agent) else None
+        self.key = id(agent)
+        self.turn = (span, asker)
+        tools.replies.setdefault(self.key, []).append(self.turn)
         self.asked_before = tools.asker.get()
         tools.asker.set(asker)
 
@@ -52,6 +53,11 @@ class _Reply(Watch):
 
     def _end(self, error: BaseException | None) -> None:
         tools.asker.set(self.asked_before)
+        turns = tools.replies.get(self.key, [])
+        if self.turn in turns:
+            turns.remove(self.turn)
+        if not turns:
+            tools.replies.pop(self.key, None)
         if self.led is not None:
             self.led.finish(error)
 
@@ -63,7 +69,7 @@ def _reply(call: Call) -> Watch | None:
     message = agents.last_message(agent, call.get("messages", 0), sender)
     asker = node_of(agents.author(message, sender)) if sender is not None and agents.asks_for_tools(message) else None
     if name_of(agent) == groups.EXECUTOR:
-        return _Reply(spans.Scope(VOICE, asker or node_of(agent)), asker, None, None)
+        return _Reply(agent, spans.Scope(VOICE, asker or node_of(agent)), asker)
     node = node_of(agent)
     group = groups.group_of(sender) if agents.is_manager(sender) else None
     writer = None if sender is None else _writer(message, sender, group)
@@ -77,7 +83,7 @@ def _reply(call: Call) -> Watch | None:
     if group is not None:
         groups.read_messages(node, message)
         group = group if group.speaker is node else None
-    return _Reply(span, asker, group, groups.group_of(agent) if agents.is_manager(agent) else None)
+    return _Reply(agent, span, asker, group)
 
 
 def _writer(message: Any, sender: Any, group: groups.Group | None) -> Node:

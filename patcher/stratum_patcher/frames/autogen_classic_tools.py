@@ -26,13 +26,16 @@ CODE = "code_exec"
 asker: ContextVar[Node | None] = ContextVar("stratum_autogen_asker", default=None)
 """Node of the agent that asked for the tools that are run now."""
 _running: ContextVar[_Use | None] = ContextVar("stratum_autogen_tool", default=None)
+replies: dict[int, list[tuple[spans.Span, Node | None]]] = {}
+"""Agent -> its open turns, each with the agent that asked: ag2 runs the async tools of a sync chat in new threads."""
 
 
 class _Use(Watch):
     """One run of a tool; `error` is what its function raised."""
 
-    def __init__(self, span: spans.Tool) -> None:
+    def __init__(self, span: spans.Tool, carried: bool) -> None:
         self.span = span
+        self.carried = carried
         self.error: BaseException | None = None
         self.before = _running.get()
         _running.set(self)
@@ -47,11 +50,17 @@ class _Use(Watch):
         else:
             text = answer if isinstance(answer, str) else ""
             self.span.fail_text(_kind(text), text, handling="caught_default")
+        self._leave()
         return result
 
     def failed(self, error: BaseException) -> None:
         _running.set(self.before)
         self.span.failed(error)
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.carried:
+            spans.switch(None)
 
 
 def _outcome(result: Any) -> tuple[bool, Any]:
@@ -76,13 +85,19 @@ def _execute(call: Call) -> Watch | None:
         return None
     name = request.get("name")
     name = name if isinstance(name, str) else ""
-    user = asker.get()
+    user, carried = asker.get(), False
+    if user is None and spans.current() is None and replies.get(id(call.instance)):
+        turn, user = replies[id(call.instance)][-1]
+        spans.switch(turn)
+        carried = True
     if user is not None and name_of(call.instance) == EXECUTOR and is_handoff(call.instance, user.name, name):
+        if carried:
+            spans.switch(None)
         return None
     functions = held(call.instance, "_function_map")
     found = functions.get(name) if isinstance(functions, dict) else None
     arguments = _arguments(request.get("arguments"))
-    return _Use(spans.Tool(VOICE, _tool_node(name, found), tool_name=name, keywords=arguments, agent=user))
+    return _Use(spans.Tool(VOICE, _tool_node(name, found), tool_name=name, keywords=arguments, agent=user), carried)
 
 
 def _tool_node(name: str, found: Any) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from tests.support.patcher.program import Run, run_program
 
 PYAUTOGEN, AG2 = "pyautogen-0.2", "ag2-0"
 MODEL = "gpt-4o-mini"
+
+VARIES = re.compile(r"/\S+/(lib|app)/|[0-9a-f]{8}-[0-9a-f-]{27}|\d\d-\d\d \d\d:\d\d:\d\d")
+"""Folders, run ids and times in what a program prints."""
 
 every_line = pytest.mark.parametrize("line", (PYAUTOGEN, AG2))
 
@@ -130,6 +134,21 @@ def test_the_caller_of_a_tool_uses_it_and_failures_that_become_answers_are_error
     ]
     assert invoked[0]["payload"]["kwargs_shape"] == "dict(keys=['a', 'b'], len=2)"
     assert invoked[0]["payload"]["agent_node_id"] == "autogen:assistant:tools.py:6"
+
+
+@every_line
+def test_async_tools_of_a_sync_chat_are_the_callers_whichever_thread_runs_them(line: str) -> None:
+    replies = (call("ask", question="why"), text("because"), call("fail", question="what"), text("DONE"))
+    ran = run(line, "async_tools", *replies)
+    asked = task("assistant", *asks("assistant"))
+    within = ["llm.call_start gpt-4.1", "llm.call_end gpt-4.1 success 5+3 by user"]
+    begun, done = tool("assistant", "ask")
+    assert ran.story == chat(
+        "user", "assistant",
+        *asked, *task("user", begun, *within, done),
+        *asked, *task("user", *tool("assistant", "fail", "LookupError")),
+        *asked, *task("user"),
+    )  # fmt: skip
 
 
 @every_line
@@ -320,9 +339,10 @@ def test_a_client_of_the_program_is_a_model_call_and_a_cached_answer_is_none() -
     assert ran.story == [*chat("user", "bob", *task("bob", *asked)), *chat("user", "bob", *task("bob"))]
 
 
-def test_agents_hand_over_by_model_tool_condition_and_after_work_and_the_executors_hop_is_left_out() -> None:
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_agents_hand_over_by_model_tool_condition_and_after_work_without_the_executors_hop(how: str) -> None:
     replies = (call("transfer_to_bob_1"), call("book", seat="7A"), text("dan here"), text("eve here"))
-    ran = run(AG2, "handoffs", *replies)
+    ran = run(AG2, "handoffs", *replies, args=(how,))
     boss = "chat_manager"
     assert ran.story == group(
         "_User", boss,
@@ -356,3 +376,45 @@ def test_a_pattern_chooses_for_its_group(how: str) -> None:
         else:
             story += turn(boss, agent, how, *asks(agent))
     assert ran.story == group("_User", boss, *story)
+
+
+TOOLS = (call("add", a=1, b=2), call("divide", a=1, b=0), call("nothing"), text("DONE"))
+SPOKEN = (
+    text("alice"),
+    text("A."),
+    text("nobody"),
+    text("bob"),
+    text("B."),
+    text("cat"),
+    text("C."),
+    text("bob"),
+    text(""),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "program", "args", "replies"),
+    [
+        pytest.param(PYAUTOGEN, "tools", (), TOOLS, id="tools"),
+        pytest.param(PYAUTOGEN, "group_methods", ("subclass",), (), id="uncaught error"),
+        pytest.param(AG2, "tools", (), TOOLS, id="tools of ag2"),
+        pytest.param(AG2, "group_auto", (), SPOKEN, id="group chat"),
+        pytest.param(AG2, "group_methods", ("subclass",), (), id="uncaught error of ag2"),
+    ],
+)
+def test_a_program_prints_and_ends_the_same_without_the_patcher(
+    line: str, program: str, args: tuple[str, ...], replies: tuple[Any, ...]
+) -> None:
+    seen = []
+    for patched in (True, False):
+        with Endpoint(replies) as endpoint:
+            ran = run_program(
+                line,
+                f"autogen/{program}.py",
+                endpoint=endpoint,
+                args=args,
+                patched=patched,
+                env={"STRATUM_VLLM_MODEL": None},  # the library warns of prices it does not know, by model name
+            )
+        seen.append((ran.returncode, *(VARIES.sub("~", said) for said in (ran.stdout, ran.stderr))))
+    assert seen[0] == seen[1]
