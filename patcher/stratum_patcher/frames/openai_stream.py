@@ -6,6 +6,7 @@ stream ends, fails, is closed early or is dropped.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -67,9 +68,9 @@ class Unread:
         """Note it; when the program drops it unread, the reading is over."""
         identity = id(thing)
 
-        def dropped(_: Any) -> None:
+        def dropped(_: Any, ending: Any = sys.is_finalizing) -> None:
             entry = self._held.pop(identity, None)
-            if entry is not None:
+            if entry is not None and not ending():
                 wrap.guarded("openai.stream", entry[1].abandoned)
 
         self._held[identity] = (weakref.ref(thing, dropped), reading)
