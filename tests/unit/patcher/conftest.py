@@ -11,6 +11,7 @@ import pytest
 from stratum_patcher import emit
 from stratum_patcher.frame import Frame
 from stratum_patcher.spans import context, work
+from stratum_patcher.spans import errors as known_errors
 
 Events = Callable[[], list[dict[str, Any]]]
 
@@ -21,6 +22,7 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
     path = tmp_path / "events.jsonl"
     monkeypatch.setattr(emit, "writer", emit.Writer(str(path), emit.FILE_BYTES))
     monkeypatch.setattr(emit, "_faults", set())
+    monkeypatch.setattr(known_errors, "_seen", {})
     before = context.innermost.set(None)
 
     def read() -> list[dict[str, Any]]:
