@@ -19,6 +19,7 @@ SHARED = "messages"
 """State key of the messages of a channel."""
 _CONTEXT = "ag2.context.set"
 _PACKET = "ag2.packet"
+_OVER = ("closed", "expired")
 _SILENT = ("ag2.channel.", "ag2.task.")
 _KEPT = 10_000
 _participants: dict[str, Node] = {}
@@ -33,6 +34,7 @@ class _Turn:
         speaker: Id of the participant.
         envelope: Id of the message it answers.
         delegation: The delegation to it.
+        begun: Its client handles the message.
         failure: What its agent's failure says on a closing event.
     """
 
@@ -40,6 +42,7 @@ class _Turn:
         self.speaker = speaker
         self.envelope = envelope
         self.delegation = delegation
+        self.begun = False
         self.failure: dict[str, Any] = {}
 
 
@@ -105,6 +108,7 @@ def watch_hub(module: Any) -> None:
             wrap.method(type(adapter), "on_accepted", _Accepted)
 
     wrap.method(module.Hub, "register_adapter", registered)
+    wrap.method(module.Hub, "_transition_channel", _moved)
 
 
 def watch_clients(module: Any) -> None:
@@ -116,6 +120,7 @@ def watch_clients(module: Any) -> None:
 def watch_humans(module: Any) -> None:
     """Apply to `ag2.network.client.human_client`."""
     wrap.method(module.HumanClient, "__init__", lambda call: _Joining(call.instance))
+    wrap.method(module.HumanClient, "open", lambda call: _Opening())
 
 
 def watch_answers(module: Any) -> None:
@@ -220,12 +225,23 @@ def _channel(metadata: Any) -> Node:
     return _channels.get(metadata.channel_id) or nodes.node("autogen", metadata.manifest.type)
 
 
+def _moved(call: Call) -> None:
+    """A channel that is over has no turn to come; one that goes on ends by itself."""
+    channel_id, state = call.get("channel_id", 0), call.get("new_state", 1)
+    turn = _turns.get(channel_id)
+    if turn is not None and not turn.begun and getattr(state, "value", None) in _OVER:
+        del _turns[channel_id]
+        turn.delegation.close(spans.ABORTED)
+
+
 def _answer(call: Call) -> Watch:
     envelope, client = call.get("envelope", 0), call.get("client", 1)
     me = getattr(getattr(client, "_passport", None), "agent_id", None)
     turn = _turns.get(envelope.channel_id)
     if turn is not None and (turn.speaker != me or turn.envelope != envelope.envelope_id):
         turn = None
+    if turn is not None:
+        turn.begun = True
     channel = _channels.get(envelope.channel_id) or nodes.node("autogen", "channel")
     return _Answering(channel, _participant(me), turn, envelope.channel_id)
 

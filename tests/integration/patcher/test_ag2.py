@@ -171,14 +171,23 @@ def test_a_workflow_routes_by_its_graph_and_hands_over_by_a_tool() -> None:
     assert {tuple(told["candidates"]) for told in decided} == {("asker", "bob", "carol")}
 
 
-def test_a_discussion_goes_round_and_a_turn_that_was_cut_off_is_aborted() -> None:
-    run = run_of("discussion", text("Ben."), text("Cleo."), text("Ann."), text("Never heard."))
+def test_a_discussion_goes_round_and_a_turn_that_never_came_is_aborted() -> None:
+    run = run_of("discussion", text("Ann."), text("Ben."), text("Ann again."), text("Ben again."))
+    agents = (line for agent in ("ann", "ben") for line in turn("panel", agent, "round_robin", *asked(agent)))
+    around = [*agents, "routing.decision panel > cleo speaker_selection round_robin"]
     assert run.story == [
-        "state.access ann write messages",
-        *(line for agent in ("ben", "cleo", "ann") for line in turn("channel", agent, "round_robin", *asked(agent))),
-        "routing.decision channel > ben speaker_selection round_robin",
-        *handed("channel", "ben", "speaker_selection", status="aborted"),
+        "state.access cleo write messages",
+        *around,
+        *handed("panel", "cleo", "speaker_selection", "state.access cleo write messages"),
+        *around,
+        *handed("panel", "cleo", "speaker_selection", status="aborted"),
     ]
+    assert set(ids(run, "routing.decision", "source_node")) == {"autogen:panel:discussion.py:19"}
+
+
+def test_where_anybody_may_speak_nobody_is_chosen() -> None:
+    run = run_of("human", text("North."))
+    assert run.story == ["state.access visitor write messages", *answer("guide", *asked("guide"))]
 
 
 def test_the_delegate_tool_is_an_explicit_delegation_to_the_one_consulted() -> None:
