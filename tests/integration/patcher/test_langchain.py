@@ -11,7 +11,7 @@ from tests.support.patcher.endpoint import Endpoint, call, text
 from tests.support.patcher.program import PROGRAMS, Run, prepared, run_program
 from tests.support.patcher.wire import Reply
 
-OLD, CURRENT = "langgraph-0.2", "langgraph"
+OLD, CURRENT, CLASSIC = "langgraph-0.2", "langgraph", "langgraph-teams"
 every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 SCRIPTS: dict[str, list[Reply]] = {
     "retrieval": [text("yes")],
@@ -103,8 +103,9 @@ def test_a_retriever_reads_its_store_and_the_client_library_tells_the_model_call
     assert failed["source_node"]["node_type"] == "data_store"
 
 
-def test_an_agent_executor_is_an_agent_whose_tools_and_model_calls_are_its_own() -> None:
-    told = run(OLD, "executor")
+@pytest.mark.parametrize("line", [OLD, CLASSIC])
+def test_an_agent_executor_is_an_agent_whose_tools_and_model_calls_are_its_own(line: str) -> None:
+    told = run(line, "executor")
     one = [
         "agent.task_start executor",
         *asked("gpt-4o-mini", end="success by executor"),
@@ -119,8 +120,9 @@ def test_an_agent_executor_is_an_agent_whose_tools_and_model_calls_are_its_own()
     assert [event["payload"]["output_size_bytes"] for event in told.of_type("agent.task_end")] == [1, 1]
 
 
-def test_what_the_model_says_wrongly_is_an_error_that_the_executor_caught() -> None:
-    told = run(OLD, "mistaken")
+@pytest.mark.parametrize("line", [OLD, CLASSIC])
+def test_what_the_model_says_wrongly_is_an_error_that_the_executor_caught(line: str) -> None:
+    told = run(line, "mistaken")
     assert told.story == [
         "agent.task_start reasoner",
         *asked("gpt-4o-mini", end="success by reasoner"),
@@ -136,8 +138,7 @@ def test_what_the_model_says_wrongly_is_an_error_that_the_executor_caught() -> N
     ("line", "program"),
     [
         *((line, program) for line in (OLD, CURRENT) for program in ("tools", "models", "retrieval")),
-        (OLD, "executor"),
-        (OLD, "mistaken"),
+        *((line, program) for line in (OLD, CLASSIC) for program in ("executor", "mistaken")),
     ],
 )
 def test_programs_behave_the_same_with_and_without_the_patcher(line: str, program: str) -> None:

