@@ -57,36 +57,68 @@ class Turn(spans.Agent):
 
 
 class Handing(Watch):
-    """A delegation under way."""
+    """`_execute` of the tools that hand work, or a question, to a coworker: a delegation once the coworker begins.
 
-    def __init__(self, source: Node, target: Node, kind: str, task: Any, context: Any, tool: str) -> None:
+    Which coworker a model's words mean is crewai's to decide, by rules that changed; so the delegation is told when
+    that coworker takes its turn, and an error when none does.
+    """
+
+    def __init__(self, tool: Any, asked: Any, task: Any, context: Any) -> None:
+        turn = spans.enclosing("agent")
+        self.source = turn.node if turn is not None else tasks.nobody()
+        self.manages = isinstance(turn, Turn) and turn.manages
+        self.tool = tool
+        self.asked = names.text(asked) or ""
+        self.given = (task, context)
         self.error: BaseException | None = None
-        self.source = source
+        self.span: spans.Delegation | None = None
         self.before = tasks.HANDING.get()
-        self.span = spans.Delegation(
-            FRAME,
-            source,
-            target,
-            kind,
-            task=task,
-            context=context,
-            payload={"tool_name": tool, "context_source_node": source.id if context else None},
-        )
         tasks.HANDING.set(self)
 
+    def begin(self, target: Node) -> None:
+        """The coworker begins."""
+        task, context = self.given
+        if self.manages:
+            roles = [names.role_of(agent) for agent in names.field(self.tool, "agents") or ()]
+            spans.route(FRAME, self.source, target, "manager_delegation", "llm_output", candidates=roles)
+        self.span = spans.Delegation(
+            FRAME,
+            self.source,
+            target,
+            HIERARCHICAL if self.manages else "explicit",
+            task=task,
+            context=context,
+            payload={
+                "tool_name": names.tool_name(self.tool),
+                "context_source_node": self.source.id if context else None,
+            },
+        )
+
     def done(self, result: Any) -> Any:
-        """The delegate's answer is there, or, in later versions, a text that says that it failed."""
+        """The coworker's answer is there, or a text that says that there is no such coworker or that it failed."""
         tasks.HANDING.set(self.before)
-        if self.error is None:
-            return self.span.done(result)
-        told = {"error": facts.message(self.error), "error_type": facts.error_class(self.error)}
-        self.span.close(spans.status_of(FRAME, self.error), **told)
+        if self.span is None:
+            message = "no coworker of the role " + self.asked
+            spans.error_text(FRAME, self.source, "UnknownCoworker", message, handling="caught_default")
+        elif self.error is not None:
+            self._close(self.span, self.error, "caught_default")
+        else:
+            self.span.done(result)
         return result
 
     def failed(self, error: BaseException) -> None:
-        """See `Watch`."""
+        """The coworker's error reached the one who delegated."""
         tasks.HANDING.set(self.before)
-        self.span.failed(error)
+        if self.span is not None:
+            self._close(self.span, error, None)
+
+    def _close(self, span: spans.Delegation, error: BaseException, handling: str | None) -> None:
+        status = spans.status_of(FRAME, error)
+        told = {}
+        if status in (spans.ERROR, spans.TIMEOUT):
+            spans.error(FRAME, self.source, error, handling=handling, parent=spans.current())
+            told = {"error": facts.message(error), "error_type": facts.error_class(error)}
+        span.close(status, **told)
 
 
 def _kickoff(call: Call) -> Watch | None:
@@ -125,11 +157,13 @@ def _execute(call: Call) -> Watch | None:
     _tried_again(agent, task)
     tools = call.get("tools", 2) or names.field(agent, "tools") or ()
     handing = tasks.HANDING.get()
+    node = names.agent_node(agent)
+    if handing is not None:
+        handing.begin(node)
     fed = tasks.fed(task)
     if fed is None and handing is not None:
         fed = tasks.Fed(handing.source.id, ())
     job = names.text(names.field(task, "description"))
-    node = names.agent_node(agent)
     crew = names.field(agent, "crew")
     turn = Turn(
         FRAME,
@@ -193,28 +227,8 @@ def _alone_now(call: Call) -> Watch | None:
     return _alone(call)
 
 
-def _delegate(call: Call) -> Watch | None:
-    """`_execute` of the tools that hand work, or a question, to a coworker."""
-    tool, asked = call.instance, call.get("agent_name", 0)
-    turn = spans.enclosing("agent")
-    coworkers = list(names.field(tool, "agents") or ())
-    chosen = next((agent for agent in coworkers if _plain(names.role_of(agent)) == _plain(asked)), None)
-    source = turn.node if turn is not None else tasks.nobody()
-    if chosen is None:
-        message = "no coworker of the role " + (names.text(asked) or "")
-        spans.error_text(FRAME, source, "UnknownCoworker", message, handling="caught_default")
-        return None
-    target = names.agent_node(chosen)
-    kind = "explicit"
-    if isinstance(turn, Turn) and turn.manages:
-        kind = HIERARCHICAL
-        roles = [names.role_of(agent) for agent in coworkers]
-        spans.route(FRAME, source, target, "manager_delegation", "llm_output", candidates=roles)
-    return Handing(source, target, kind, call.get("task", 1), call.get("context", 2), names.tool_name(tool))
-
-
-def _plain(role: Any) -> str:
-    return " ".join((names.text(role) or "").replace('"', "").casefold().split())
+def _delegate(call: Call) -> Watch:
+    return Handing(call.instance, call.get("agent_name", 0), call.get("task", 1), call.get("context", 2))
 
 
 def _crews(module: Any) -> None:
