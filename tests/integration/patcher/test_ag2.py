@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.scanned import static_ids
 from tests.support.patcher.wire import Reply
 
 LINE = "ag2-1"
@@ -166,6 +167,7 @@ def test_a_workflow_routes_by_its_graph_and_hands_over_by_a_tool() -> None:
         "routing.decision channel > __end__ speaker_selection state",
     ]
     assert ids(run, "delegation.initiated", "target_node") == ids(run, "agent.task_start", "source_node")
+    assert static_ids("ag2/workflow.py") == set(ids(run, "state.access", "source_node"))
     decided = [event["payload"] for event in run.of_type("routing.decision")]
     assert [told.get("previous_speaker") for told in decided] == ["asker", "bob", "carol"]
     assert {tuple(told["candidates"]) for told in decided} == {("asker", "bob", "carol")}
@@ -213,6 +215,14 @@ def test_a_failed_turn_in_a_network_fails_its_delegation_and_variables_are_state
         ),
     ]
     assert set(ids(run, "routing.decision", "source_node")) == {"autogen:desk:network_failing.py:42"}
+
+
+@pytest.mark.parametrize("capture", [None, "1"], ids=["off", "on"])
+def test_words_of_a_conversation_are_told_only_when_they_are_asked_for(capture: str | None) -> None:
+    replies = [call("ask_carol", reason="PARSNIPS"), text("TURNIPS"), text("LEEKS")]
+    run = run_of("workflow", *replies, env={"STRATUM_CAPTURE_PROMPTS": capture})
+    words = ("TURNIPS", "LEEKS", "You are Bob.")
+    assert [word.encode() in run.raw for word in words] == [capture is not None] * len(words)
 
 
 def shown(run: Run) -> tuple[int, str, str]:

@@ -13,6 +13,7 @@ from stratum_lab.contract.events.lines import parse_line
 from tests.support.fold import state_of
 from tests.support.patcher.endpoint import Endpoint, call, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.scanned import static_ids
 from tests.support.patcher.wire import Reply
 
 LINES = OLD, NEW = ("autogen-0.4", "autogen-0.7")
@@ -412,6 +413,26 @@ def test_teams_in_a_runtime_of_the_program_keep_their_turns_apart() -> None:
     west = team_story("west", *turn("west", "wim", "round_robin"))
     assert [line for line in run.story if any(name in line for name in ("west", "wim"))] == west
     assert [line for line in run.story if not any(name in line for name in ("west", "wim"))] == east
+
+
+@pytest.mark.parametrize(
+    ("name", "replies"),
+    [("selector", [text("alice"), text("A plan."), text("STOP")]), ("core", [text("Yes.")])],
+    ids=["selector", "core"],
+)
+def test_agents_and_group_chats_have_the_ids_that_the_scanner_gives_them(name: str, replies: list[Reply]) -> None:
+    run = run_of(NEW, name, *replies)
+    seen = {event["source_node"]["node_id"] for event in run.events if "source_node" in event}
+    static = static_ids(f"autogen_agentchat/{name}.py")
+    assert static and static <= seen
+
+
+@pytest.mark.parametrize("capture", [None, "1"], ids=["off", "on"])
+def test_words_of_a_conversation_are_told_only_when_they_are_asked_for(capture: str | None) -> None:
+    replies = [call("poet", task="PARSNIPS"), text("TURNIPS"), text("LEEKS"), text("BEETS")]
+    run = run_of(NEW, "agent_tool", *replies, env={"STRATUM_CAPTURE_PROMPTS": capture})
+    words = ("TURNIPS", "LEEKS", "BEETS", "A poem.")
+    assert [word.encode() in run.raw for word in words] == [capture is not None] * len(words)
 
 
 def shown(run: Run) -> tuple[int, str, str]:
