@@ -94,7 +94,7 @@ def _opened(path: str, mode: "Any", flags: "Any") -> None:
         from .frames import files
 
         wrap.guarded("files.opened", files.opened, path, mode, flags)
-    except ImportError:  # the interpreter is being taken apart, or the program forbids imports
+    except (ImportError, RecursionError):  # the interpreter is being taken apart, or there is no room left
         return
     finally:
         _looking.discard(thread)

@@ -87,11 +87,10 @@ def _reply(call: Call) -> Watch | None:
 
 
 def _writer(message: Any, sender: Any, group: groups.Group | None) -> Node:
-    """Node of the agent whose words are answered; what ag2's executor says belongs to the agent that asked."""
-    writer = agents.author(message, sender)
-    if name_of(writer) == groups.EXECUTOR and group is not None and group.asker is not None:
-        return group.asker
-    return node_of(writer)
+    """Node of the agent whose words are answered; in a group its manager only passes them on."""
+    if group is not None and group.previous is not None:
+        return group.previous
+    return node_of(agents.author(message, sender))
 
 
 def watch_replies(module: Any) -> None:

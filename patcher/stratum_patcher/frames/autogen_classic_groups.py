@@ -48,16 +48,18 @@ class Group:
     Attributes:
         turn: The open delegation of the turn, if any.
         speaker: Node of the agent whose turn it is.
+        previous: Node of the agent that spoke before.
         handover: Who is to speak next by an agent's word.
         pattern: Decision basis of a pattern that sets every transition itself.
         asker: Node of the agent whose tools the executor runs.
     """
 
-    __slots__ = ("asker", "handover", "pattern", "speaker", "turn")
+    __slots__ = ("asker", "handover", "pattern", "previous", "speaker", "turn")
 
     def __init__(self) -> None:
         self.turn: spans.Delegation | None = None
         self.speaker: Node | None = None
+        self.previous: Node | None = None
         self.handover: Handover | None = None
         self.pattern: str | None = None
         self.asker: Node | None = None
@@ -131,7 +133,8 @@ class _Selection(Watch):
         self.group.handover = None
         if type(error).__name__ in _NOBODY:
             before = self._before()
-            spans.route(VOICE, self.scope.node, None, "speaker_selection", self._basis(), previous_speaker=before)
+            previous = None if before is None else before.name
+            spans.route(VOICE, self.scope.node, None, "speaker_selection", self._basis(), previous_speaker=previous)
 
     def _tell(self, target: Node) -> None:
         group, manager = self.group, self.scope.node
@@ -141,17 +144,19 @@ class _Selection(Watch):
             source, kind, basis = handover.source, "handoff", handover.basis
         agents = held(self.chat, "agents")
         candidates = [name for agent in agents or () if (name := name_of(agent)) != EXECUTOR]
-        spans.route(VOICE, manager, target, kind, basis, candidates, self._before())
+        group.previous = self._before()
+        previous = None if group.previous is None else group.previous.name
+        spans.route(VOICE, manager, target, kind, basis, candidates, previous)
         messages = held(self.chat, "messages")
         task = said(messages[-1]) if messages else None
         group.turn = spans.Delegation(VOICE, source, target, kind, task=task)
         group.speaker = target
 
-    def _before(self) -> str | None:
-        """Name of the last speaker; of the agent that asked for a tool when the executor came last."""
-        if name_of(self.last) != EXECUTOR:
-            return name_of(self.last)
-        return None if self.group.asker is None else self.group.asker.name
+    def _before(self) -> Node | None:
+        """The last speaker; the agent that asked for a tool when the executor came last."""
+        if self.last is None:
+            return None
+        return self.group.asker if name_of(self.last) == EXECUTOR else node_of(self.last)
 
     def _basis(self) -> str:
         if self.asked:

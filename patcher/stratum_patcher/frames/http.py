@@ -30,7 +30,7 @@ class Request:
     Attributes:
         library: Name of the library in the event.
         method: HTTP method.
-        host: Host without its port, in lower case.
+        host: Host without its port and without a user and password before it, in lower case.
         port: Port, if one is named.
         path: Path.
         body: Body, where it is at hand.
@@ -41,7 +41,7 @@ class Request:
     def __init__(self, library: str, verb: Any, host: Any, port: Any, path: str, body: Any = None) -> None:
         self.library = library
         self.method = (verb if isinstance(verb, str) else "GET").upper()[:20]
-        self.host = (host if isinstance(host, str) else "").strip("[]").rstrip(".").lower()
+        self.host = (host if isinstance(host, str) else "").rpartition("@")[2].strip("[]").rstrip(".").lower()
         self.port = port if isinstance(port, int) else None
         self.path = path
         self.body = body
@@ -155,11 +155,7 @@ def _aiohttp(call: Call) -> Watch | None:
         address = address.human_repr()
     if base is not None and "://" not in address:
         address = base.human_repr().rstrip("/") + "/" + address.lstrip("/")
-    body = call.kwargs.get("data")
-    if call.kwargs.get("json") is not None:
-        from json import dumps
-
-        body = dumps(call.kwargs["json"], default=lambda value: None)
+    body = call.kwargs.get("json") or call.kwargs.get("data")
     return _watch(_of("aiohttp", call.get("method", 0), address, body), lambda response: response.status)
 
 

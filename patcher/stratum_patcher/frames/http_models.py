@@ -67,13 +67,15 @@ def question(path: str, body: Any) -> Question:
 
     Args:
         path: Path of the request.
-        body: Its body as sent; what is no JSON object (a stream, a file) tells nothing.
+        body: Its body as sent, or the object it is made from; what is no JSON object (a stream, a file) tells nothing.
     """
     said: dict[str, Any] = {}
     if isinstance(body, str) and len(body) <= _LARGEST_BODY:
         said = _object(body)
     elif isinstance(body, (bytes, bytearray)) and len(body) <= _LARGEST_BODY:
         said = _object(bytes(body))
+    elif type(body) is dict:
+        said = body
     model = said.get("model")
     if not isinstance(model, str):
         named = _IN_PATH.search(path)

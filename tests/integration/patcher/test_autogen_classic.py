@@ -182,6 +182,8 @@ def test_a_model_chooses_speakers_and_its_calls_belong_to_the_manager(line: str)
     routes = [event["payload"] for event in ran.of_type("routing.decision")]
     assert [route["previous_speaker"] for route in routes] == ["user", "alice", "bob", "cat"]
     assert all(route["candidates"] == ["alice", "bob", "cat"] for route in routes)
+    sources = [event["payload"]["input_source"].split(":")[1] for event in ran.of_type("agent.task_start")]
+    assert sources == ["user", "user", "alice", "bob", "cat"]
     tasks = {
         event["source_node"]["node_name"]: event["source_node"]["node_id"] for event in ran.of_type("agent.task_start")
     }

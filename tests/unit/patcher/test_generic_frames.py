@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -207,6 +208,7 @@ def test_requests_that_make_a_model_generate_are_known_by_host_and_path(
         ("/model/anthropic.claude-v2:1/invoke", b"not json", "anthropic.claude-v2:1", None, False),
         ("/models/google/flan-t5", b'{"inputs": "x"}', "google/flan-t5", None, False),
         ("/openai/deployments/gpt/chat/completions", iter(()), "gpt", None, False),
+        ("/v1/chat/completions", {"model": "m", "messages": [], "tools": []}, "m", None, False),
         ("/v1/chat/completions", b"[" * 100_000, None, None, False),
         ("/v1/chat/completions", b"[]", None, None, False),
     ],
@@ -298,3 +300,23 @@ def test_hooks_of_the_standard_library_can_be_taken_back() -> None:
     assert http.client.HTTPConnection.putrequest is not before[0]
     wrap.undo("test")
     assert (http.client.HTTPConnection.putrequest, urllib.request.AbstractHTTPHandler.do_open) == before
+
+
+def test_threads_and_sources_load_nothing_of_the_patcher_beyond_its_start(tmp_path: Path) -> None:
+    """A program that only has threads and imports its own modules pays for nothing."""
+    (tmp_path / "part.py").write_text("import threading\n")
+    code = (
+        f"import sys; sys.path[:0] = [{str(Path(_start.__file__).parents[1])!r}, {str(tmp_path)!r}]\n"
+        "from stratum_patcher import _start\n"
+        "assert _start.start()\n"
+        "import part, threading\n"
+        "print(hasattr(threading._make_invoke_excepthook, '__stratum_original__'))\n"
+        "print(sorted(name for name in sys.modules if name.startswith('stratum_patcher.')))\n"
+    )
+    environment = {"STRATUM_EVENTS_FILE": str(tmp_path / "events.jsonl"), "STRATUM_REPO_ROOT": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    watched, loaded = ran.stdout.splitlines()
+    assert watched == "True"
+    assert loaded == str([f"stratum_patcher.{name}" for name in ("_start", "finder", "targets", "threads")])
