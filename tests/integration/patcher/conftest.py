@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from pathlib import Path
 
@@ -40,7 +39,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the table where its command asked for it."""
-    if coverage.traced() and session.config.stash.get(coverage.WHOLE, False):
-        cells = coverage.RECORDER.cells
-        ordered = {line: dict(sorted(cells[line].items())) for line in sorted(cells)}
-        coverage.TABLE.write_text(json.dumps(ordered, indent=1) + "\n")
+    if coverage.traced():
+        coverage.write(whole=session.config.stash.get(coverage.WHOLE, False))

@@ -2,7 +2,8 @@
 
 Every run that keeps the contract is noted; what a passing test noted counts. `python -m tests.support.patcher.coverage`
 runs the tests with the hooks traced and writes the table (`tests/fixtures/patcher/coverage.json`) and the pages that
-show it; `--pages` only the pages. A row that is not tested is not claimed.
+show it; with test files it adds what these produce, with `--pages` it writes only the pages. A row that is not tested is
+not claimed.
 """
 
 from __future__ import annotations
@@ -101,6 +102,22 @@ def read() -> Cells:
     return cells
 
 
+def write(*, whole: bool) -> None:
+    """Write the table of what this session produced.
+
+    Args:
+        whole: All tests ran, so it takes the place of the committed one; else it is added to it.
+    """
+    produced = RECORDER.cells
+    recorder = Recorder()
+    for cells in (produced,) if whole else (read(), produced):
+        for line, row in cells.items():
+            recorder.note(line, {kind: set(hooks) for kind, hooks in row.items()})
+    recorder.settle(passed=True)
+    ordered = {line: dict(sorted(recorder.cells[line].items())) for line in LINES if line in recorder.cells}
+    TABLE.write_text(json.dumps(ordered, indent=1) + "\n")
+
+
 def differences(made: Cells, committed: Cells, *, whole: bool) -> list[str]:
     """Where the committed table and what the tests produced disagree.
 
@@ -164,12 +181,13 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Instead of those of the process.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.support.patcher.coverage", description=__doc__)
+    parser.add_argument("tests", nargs="*", help="test files; all of them when none is named")
     parser.add_argument("--pages", action="store_true", help="write the pages from the committed table")
     given = parser.parse_args(arguments)
     status = 0
     if not given.pages:
-        tests = [sys.executable, "-m", "pytest", "-q", str(TESTS)]
-        status = subprocess.run(tests, cwd=ROOT, env={**os.environ, VARIABLE: str(TABLE)}, check=False).returncode
+        command = [sys.executable, "-m", "pytest", "-q", *(given.tests or [str(TESTS)])]
+        status = subprocess.run(command, cwd=ROOT, env={**os.environ, VARIABLE: str(TABLE)}, check=False).returncode
     write_pages()
     return status
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patcher import coverage
 from tests.support.patcher.coverage import BEGIN, END, Recorder, differences, hooks_of, page, rendered
 
 CALLS = {"llm.call_start": ["openai.post"], "llm.call_end": ["openai.post"]}
@@ -49,6 +50,21 @@ def test_a_cell_names_the_hooks_and_needs_both_ends_of_a_pair() -> None:
     assert len(table) == 3
     assert table[2].startswith("| openai-3 | 3.52.0 | `openai.post` |")
     assert table[2].count("openai.post") == 1
+
+
+def test_a_whole_session_replaces_the_table_and_a_part_adds_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(coverage, "RECORDER", recorder)
+    monkeypatch.setattr(coverage, "TABLE", tmp_path / "table.json")
+    coverage.TABLE.write_text('{"openai-1": {"llm.call_end": []}, "openai-3": {"llm.call_end": ["a"]}}')
+    recorder.note("openai-3", {"llm.call_end": {"b"}})
+    recorder.settle(passed=True)
+    coverage.write(whole=False)
+    assert coverage.read() == {"openai-1": {"llm.call_end": []}, "openai-3": {"llm.call_end": ["a", "b"]}}
+    coverage.write(whole=True)
+    assert coverage.read() == {"openai-3": {"llm.call_end": ["b"]}}
 
 
 def test_a_page_gets_the_table_between_its_marks() -> None:
