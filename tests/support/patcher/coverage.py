@@ -2,8 +2,8 @@
 
 Every run that keeps the contract is noted; what a passing test noted counts. `python -m tests.support.patcher.coverage`
 runs the tests with the hooks traced and writes the table (`tests/fixtures/patcher/coverage.json`) and the pages that
-show it; with test files it adds what these produce, with `--pages` it writes only the pages. A row that is not tested is
-not claimed.
+show it; with test files it adds what these produce, with `--pages` it writes only the pages. What no test shows is not
+claimed.
 """
 
 from __future__ import annotations
