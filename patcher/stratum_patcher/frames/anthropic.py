@@ -225,7 +225,7 @@ def _at_endpoint(body: Mapping[str, Any], model: Any) -> dict[str, Any]:
 def _messages(body: Mapping[str, Any]) -> list[Any]:
     """The conversation with the system prompt as its first message; what would be used up by reading is left alone."""
     given = body.get("messages")
-    messages = list(given) if isinstance(given, (list, tuple)) else []
+    messages = [_spoken(each) for each in given] if isinstance(given, (list, tuple)) else []
     prompt = body.get("prompt")
     if isinstance(prompt, str):
         messages = [{"role": "user", "content": prompt}]
@@ -233,6 +233,14 @@ def _messages(body: Mapping[str, Any]) -> list[Any]:
     if isinstance(system, (str, list)) and system:
         messages.insert(0, {"role": "system", "content": system})
     return messages
+
+
+def _spoken(message: Any) -> Any:
+    """A message; one that only brings results of tools is none of the user's, though the form says so."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list) and content and all(_of(block, "type") == "tool_result" for block in content):
+        return {"role": "tool", "content": content}
+    return message
 
 
 def _redirected(client: Any) -> bool:
