@@ -10,6 +10,7 @@ from ..nodes import Node
 from ..wrap import Call, Watch
 from . import crewai_names as names
 
+_OPERATORS = ("OR", "AND", "or", "and")
 _OWN = "crewai."
 """Classes of crewai itself: later versions run each agent, and their memory, as a flow."""
 
@@ -149,7 +150,7 @@ def _waiting(flow: Any) -> dict[str, list[str]]:
 def _named(condition: Any, depth: int = 0) -> list[str]:
     """Every name in a condition, whatever it is nested in."""
     if isinstance(condition, str):
-        return [str.__str__(condition)]
+        return [] if condition in _OPERATORS else [str.__str__(condition)]
     parts = condition.values() if type(condition) is dict else condition if isinstance(condition, (list, tuple)) else ()
     return [name for part in parts for name in _named(part, depth + 1)] if depth < 20 else []
 
