@@ -31,14 +31,15 @@ def _list(held: Any, name: str) -> Any:
 class Reader:
     """Collects what one answer says, whole or in pieces, and tells it to the span of its request."""
 
+    model: Any = None
+    finish: Any = None
+    input_tokens: Any = None
+    output_tokens: Any = None
+    failure: tuple[str, str] | None = None
+
     def __init__(self) -> None:
-        self.model: Any = None
-        self.finish: Any = None
-        self.input_tokens: Any = None
-        self.output_tokens: Any = None
         self.content: list[str] = []
         self.tools: dict[Any, list[str]] = {}
-        self.failure: tuple[str, str] | None = None
 
     def whole(self, answer: Any) -> None:
         """Read a complete answer."""
@@ -125,8 +126,12 @@ class Chat(Reader):
     def _choice(self, position: int, choice: Any, message: Any) -> None:
         held = _held(message)
         if position == 0:
-            self._text(held.get("content") or held.get("refusal"))
+            content = held.get("content") or held.get("refusal")
+            if content and isinstance(content, str):
+                self.content.append(content)
             self.finish = choice.get("finish_reason") or self.finish
+        if not (held.get("tool_calls") or held.get("function_call")):
+            return
         for number, each in enumerate(_list(held, "tool_calls")):
             call = _held(each)
             index = call.get("index")

@@ -143,14 +143,14 @@ def _stream(stream: Any, span: spans.Llm, reader: Reader) -> bool:
 def _raw(response: Any, span: spans.Llm, reader: Reader) -> bool:
     """`with_raw_response`: the body is there, except for streams, which begin when it is parsed."""
     if response._stream:
-        _unread.keep(response, Reading(span, reader))
-        return True
+        return _later(response, span, reader)
     reader.raw(_content(response) or b"")
     return False
 
 
 def _later(response: Any, span: spans.Llm, reader: Reader) -> bool:
     """`with_streaming_response`: the body is not there yet."""
+    _watch_reading(type(response))
     _unread.keep(response, Reading(span, reader))
     return True
 
@@ -266,18 +266,35 @@ def watch_streams(module: Any) -> None:
 
 
 def watch_raw(module: Any) -> None:
-    """Raw responses: their stream begins at `parse`."""
-    wrap.method(module.LegacyAPIResponse, "parse", _begin_parse)
+    """Raw responses: their stream begins at `parse`; see `watch_responses`."""
+    _has(module.LegacyAPIResponse, "parse")
 
 
 def watch_responses(module: Any) -> None:
-    """Responses whose body is read by the program."""
-    wrap.method(module.APIResponse, "parse", _begin_parse)
+    """Responses that the program reads.
+
+    Nothing is wrapped before the first one is seen, since every ordinary call passes the same methods too.
+    """
+    _has(module.APIResponse, "parse")
     if hasattr(module, "AsyncAPIResponse"):
-        wrap.method(module.AsyncAPIResponse, "parse", _begin_parse)
-        for cls in (module.APIResponse, module.AsyncAPIResponse):
-            wrap.method(cls, "read", _begin_read)
-            wrap.method(cls, "close", _begin_close)
+        for name in ("parse", "read", "close"):
+            _has(module.APIResponse, name)
+            _has(module.AsyncAPIResponse, name)
+
+
+def _has(cls: type, name: str) -> None:
+    if not hasattr(cls, name):
+        raise wrap.NotApplied(f"{cls.__name__} has no {name}")
+
+
+def _watch_reading(cls: type) -> None:
+    with wrap.owned_by("openai.response"):
+        for name, begin in _READING.items():
+            if hasattr(cls, name):
+                wrap.method(cls, name, begin)
+
+
+_READING = {"parse": _begin_parse, "read": _begin_read, "close": _begin_close}
 
 
 def watch_chat_helpers(module: Any) -> None:
