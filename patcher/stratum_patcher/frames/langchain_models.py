@@ -22,6 +22,8 @@ class Asking(spans.Llm):
 
     def done(self, result: Any) -> Any:
         """See `Span`. The result is a `ChatResult`, an `LLMResult` or, for streams, None."""
+        if self.covered:
+            return super().done(result)
         generations = attributes(result).get("generations")
         while isinstance(generations, list) and generations and isinstance(generations[0], list):
             generations = generations[0]
@@ -32,9 +34,11 @@ class Asking(spans.Llm):
     def item(self, value: Any) -> None:
         """See `Span`. A chunk of the answer; the texts are put together at the end."""
         super().item(value)
+        if self.covered:
+            return
         self._read(value)
         content = value if isinstance(value, str) else attributes(value).get("content")
-        if isinstance(content, str) and self.tentative and not self.covered:
+        if isinstance(content, str):
             self.heard.append(content)
 
     def hear(self, generation: Any) -> None:

@@ -65,10 +65,10 @@ def _finish(frame: Frame, call: Call) -> None:
     """A router gave its result."""
     turn = turn_around()
     branch, result = call.instance, call.get("result", 2)
-    if turn is None:
+    given = list(result) if isinstance(result, (list, tuple)) else [result]
+    if turn is None or not given:
         return
     router = branch.path
-    given = list(result) if isinstance(result, (list, tuple)) else [result]
     if getattr(names.function_of(router), "__name__", "") == CONTROL:
         _command(frame, turn, _distinct(given), from_tool=turn.asks_tools())
         return

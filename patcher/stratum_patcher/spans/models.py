@@ -57,7 +57,8 @@ class Llm(Span):
             "model_mapped": served != asked,
             "has_tools": bool(tools),
         }
-        if self.speaks:
+        self._unread = messages if tentative else None
+        if self.speaks and not tentative:
             start.update(_message_facts(messages))
         if payload:
             start.update(payload)
@@ -169,6 +170,7 @@ class Llm(Span):
         if self.covered:
             self.speaks = False
         elif self.speaks:
+            self._start.update(_message_facts(self._unread))
             self.event_id = emit(
                 self.frame, self.opening, source=self.node, payload=self._start, depth=self.depth, at=self.at
             )
