@@ -95,7 +95,7 @@ def function_of(action: Any) -> Any:
     """The function that a node, router or task runs: through partials, runnables around functions, sequences of
     them; None when there is none."""
     for _ in range(8):
-        if isinstance(action, (types.FunctionType, types.MethodType)) or hasattr(type(action), "__wrapped__"):
+        if isinstance(action, (types.FunctionType, types.MethodType)):
             return action
         if isinstance(action, functools.partial):
             action = action.func
@@ -104,7 +104,8 @@ def function_of(action: Any) -> Any:
             return None
         held = attributes(action)
         steps = held.get("steps")
-        action = held.get("func") or held.get("afunc") or (steps[0] if isinstance(steps, list) and steps else None)
+        first = steps[0] if isinstance(steps, list) and steps else None
+        action = held.get("__wrapped__") or held.get("func") or held.get("afunc") or first
     return None
 
 

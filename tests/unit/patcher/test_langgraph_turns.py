@@ -142,7 +142,8 @@ def test_the_place_of_a_node_is_that_of_the_function_it_runs(monkeypatch: pytest
     line = reads_state.__code__.co_firstlineno
     here = (Path(__file__).name, line)
     wrapped = functools.wraps(reads_state)(lambda state: "")
-    for action in (reads_state, functools.partial(reads_state), SimpleNamespace(afunc=reads_state), wrapped):
+    cached = functools.lru_cache(reads_state)
+    for action in (reads_state, functools.partial(reads_state), SimpleNamespace(afunc=reads_state), wrapped, cached):
         assert names.place_of(action) == here
     assert names.place_of(Loud()) == nodes.NOWHERE
 
@@ -159,6 +160,26 @@ def test_what_is_known_of_a_graph_goes_with_its_builder() -> None:
     before = len(names._graphs)
     del builder
     assert len(names._graphs) == before - 1
+
+
+def test_a_librarys_function_that_calls_an_agent_of_its_name_is_that_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = SimpleNamespace(builder=object())
+
+    def made() -> Any:
+        def call_agent(state: Any) -> Any:
+            return agent.invoke(state)
+
+        return call_agent
+
+    nodes.remember(agent, nodes.node("langgraph", "maths", ("app.py", 3)))
+    monkeypatch.setattr(nodes, "ROOT", "/elsewhere/")
+    monkeypatch.setattr(nodes, "_of_file", {})
+    assert names.graph_within(SimpleNamespace(func=made()), "maths") is agent
+    assert names.graph_within(made(), "other") is None
+    assert names.graph_within(agent, "any name") is agent
+    monkeypatch.setattr(nodes, "ROOT", f"{Path(__file__).parent}/")
+    monkeypatch.setattr(nodes, "_of_file", {})
+    assert names.graph_within(made(), "maths") is None, "the program's own function is a node of its own"
 
 
 def test_a_node_has_one_id_however_often_it_is_asked_for() -> None:
