@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _BETWEEN = frozenset({
     "CACHE", "EXTENDED_ARG", "NOP", "PRECALL", "RESUME", "COPY", "DUP_TOP", "GET_AWAITABLE", "LOAD_CONST", "SEND",
     "YIELD_VALUE", "YIELD_FROM", "END_SEND", "JUMP_BACKWARD_NO_INTERRUPT", "CHECK_EXC_MATCH", "CLEANUP_THROW",
+    "BEFORE_WITH", "SETUP_WITH",
 })  # fmt: skip
-"""Instructions between a call, awaited or not, and the one that keeps its result."""
+"""Instructions between a call, awaited or not, and the one that keeps its result, entered as a context or not."""
 _KNOWN = 2000
 _names: dict[tuple[CodeType, int], str | None] = {}
 

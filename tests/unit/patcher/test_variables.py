@@ -13,6 +13,12 @@ class Team:
     def __init__(self):
         self.name = assigned()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
 async def made():
     return Team()
 """
@@ -43,11 +49,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("def make():\n    desk = Team()\n    return desk\nfound = make()", "desk"),
         ("def make():\n    global desk\n    desk = Team()\nmake()\nfound = desk", "desk"),
         ("def make():\n    desk = Team()\n    return lambda: desk\nfound = make()()", "desk"),
+        ("with Team() as desk:\n    found = desk", "desk"),
         ("found = [Team()][0]", None),
         ("def make():\n    return Team()\nfound = make()", None),
         ("table = {}\ntable['desk'] = Team()\nfound = table['desk']", None),
     ],
-    ids=["plain", "lines", "chain", "attribute", "local", "global", "closure", "list", "returned", "key"],
+    ids=["plain", "lines", "chain", "attribute", "local", "global", "closure", "with", "list", "returned", "key"],
 )
 def test_the_variable_that_keeps_a_new_object_gives_its_name(run: Any, text: str, name: str | None) -> None:
     assert run(text)["found"].name == name
