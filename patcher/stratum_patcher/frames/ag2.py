@@ -8,9 +8,9 @@ from . import ag2_models as models
 from . import ag2_network as network
 
 FRAME = Frame(
-    "ag2",
-    "autogen",
-    "ag2",
+    agents.IDENTITY.name,
+    agents.IDENTITY.family,
+    agents.IDENTITY.library,
     hooks=(
         Hook("ag2.turns", "ag2.agent", agents.watch_turns),
         Hook("ag2.agent_places", "ag2.agent", agents.watch_agents),

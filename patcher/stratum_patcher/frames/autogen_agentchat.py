@@ -15,9 +15,10 @@ from . import autogen_agentchat_tools as tools
 _CHAT = "autogen_agentchat.teams._group_chat._"
 
 FRAME = Frame(
-    "autogen_agentchat",
-    "autogen",
-    "autogen-agentchat",
+    agents.IDENTITY.name,
+    agents.IDENTITY.family,
+    agents.IDENTITY.library,
+    suppresses=agents.IDENTITY.suppresses,
     hooks=(
         Hook("autogen_agentchat.agents", "autogen_agentchat.agents._base_chat_agent", agents.watch),
         Hook("autogen_agentchat.agent_places", "autogen_agentchat.agents._base_chat_agent", agents.watch_making),

@@ -12,7 +12,7 @@ from ..nodes import Node
 if TYPE_CHECKING:
     from ..wrap import Call, Watch
 
-IDENTITY = Frame("autogen_agentchat", "autogen", "autogen-agentchat")
+IDENTITY = Frame("autogen_agentchat", "autogen", "autogen-agentchat", suppresses={"tool": ("langchain",)})
 """Who speaks in every event of this frame."""
 input_of_turn: ContextVar[str | None] = ContextVar("stratum_autogen_input", default=None)
 """Id of the node whose words the turn of a group chat that runs here begins with."""

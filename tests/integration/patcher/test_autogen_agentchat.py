@@ -389,6 +389,13 @@ def test_streams_that_are_left_early_are_abandoned_runs(line: str) -> None:
 
 
 @every_line
+def test_a_stream_that_is_forgotten_ends_later_and_is_not_around_the_next_run(line: str) -> None:
+    *story, end = run_of(line, "forgotten").story
+    assert story == [*team_story("team", *turn("team", "eva", "round_robin"))[:-1], *run_story("alone", *task("alone"))]
+    assert end in ("execution.end team abandoned", "execution.end team cancelled")  # as the event loop closes it
+
+
+@every_line
 def test_a_cancelled_run_cancels_the_turn_and_is_no_error(line: str) -> None:
     run = run_of(line, "cancelled")
     team = "RoundRobinGroupChat"
