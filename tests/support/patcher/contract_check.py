@@ -71,7 +71,9 @@ def problems(raw: bytes, *, told: Told, complete: bool = True, captured: bool | 
     for number, event in enumerate(events, 1):
         found.extend(f"{number} {event['event_type']}: {problem}" for problem in _of_event(event, told, captured))
     if not found:
-        found = [*_of_ids(events), *_of_pairs(events, complete), *_of_errors(events), *_of_processes(events)]
+        for look in (_of_ids, _of_agents, _of_errors, _of_processes):
+            found.extend(look(events))
+        found.extend(_of_pairs(events, complete))
     return found or _of_fold(lines)
 
 
@@ -209,6 +211,9 @@ def _of_pairs(events: Sequence[Event], complete: bool) -> Iterator[str]:
             if parent in closed:
                 yield f"{number} {kind}: its opening {parent} was closed before"
             closed.add(parent)
+            streamed = opening["payload"].get("mode") == "stream" and event["payload"]["status"] == "success"
+            if streamed and "chunks_yielded" not in event["payload"]:
+                yield f"{number} {kind}: chunks_yielded is missing after a stream"
             for which in ("source_node", "target_node"):
                 if event.get(which) != opening.get(which):
                     yield f"{number} {kind}: {which} is {event.get(which)}, its opening has {opening.get(which)}"
@@ -216,6 +221,28 @@ def _of_pairs(events: Sequence[Event], complete: bool) -> Iterator[str]:
                 yield f"{number} {kind}: stack_depth is {event['stack_depth']}, not {opening['stack_depth']}"
     if complete:
         yield from (f"{opened[i]['event_type']} {i} is never closed" for i in opened.keys() - closed)
+
+
+def _of_agents(events: Sequence[Event]) -> Iterator[str]:
+    """An agent stands inside one that is at work, and work is handed to an agent under the id of its own tasks."""
+    at_work: dict[str, str] = {}
+    worked: set[str] = set()
+    for number, event in enumerate(events, 1):
+        kind, payload = event["event_type"], event["payload"]
+        if kind == "agent.task_start":
+            parent = payload["parent_node_id"]
+            if parent and parent not in at_work.values():
+                yield f"{number} {kind}: its parent {parent} is not at work"
+            at_work[event["event_id"]] = payload["node_id"]
+            worked.add(payload["node_id"])
+        elif kind == "agent.task_end":
+            at_work.pop(event["parent_event_id"], None)
+        elif (
+            kind == "delegation.completed"
+            and payload["status"] == "success"
+            and payload["target_node_id"] not in worked
+        ):
+            yield f"{number} {kind}: its delegate {payload['target_node_id']} had no task"
 
 
 def _of_errors(events: Sequence[Event]) -> Iterator[str]:
@@ -246,6 +273,10 @@ def _of_processes(events: Sequence[Event]) -> Iterator[str]:
     pids = Counter(event["payload"]["pid"] for event in events if event["event_type"] == "patcher.status")
     if not pids:
         yield "no patcher.status"
+    yield from (f"process {pid} began {count} times" for pid, count in pids.items() if count > 1)
+    if len(pids) == 1:
+        told = Counter(e["payload"]["hook"] for e in events if e["event_type"] == "patcher.hook_status")
+        yield from (f"hook {hook} was told {count} times" for hook, count in told.items() if count > 1)
     if events and events[0]["event_type"] != "patcher.status":
         yield f"the first event is {events[0]['event_type']}, not patcher.status"
     faults = [event for event in events if event["event_type"] == "patcher.dropped"]

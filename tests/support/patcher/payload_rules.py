@@ -125,7 +125,7 @@ def _further(event: Event) -> tuple[str, ...]:
     if kind == "execution.end" and payload.get("status") == "success" and family == "langgraph":
         more += ("result_shape",) if "chunks_yielded" not in payload else ()
     if kind == "agent.task_start" and family == "crewai":
-        more += ("agent_role", "task_name")
+        more += ("agent_role", "task_name", "agent_goal_hash")
     if "output_hash" in payload:
         more += ("output_type", "output_size_bytes")
     return more
@@ -143,7 +143,7 @@ def _crewai(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _langgraph(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("graph_name", "input_shape", "mode")
+    return ("graph_name", "input_shape", "mode", "node_count", "node_names", "config_keys")
 
 
 def _autogen(payload: Mapping[str, Any]) -> tuple[str, ...]:

@@ -65,7 +65,8 @@ def good() -> Lines:
     asked = {"model_requested": "gpt-4o", "model_actual": "served-model", "model_mapped": True, "message_count": 1,
              "has_tools": True, "system_prompt_hash": "ab" * 8}  # fmt: skip
     answered = {"model_requested": "gpt-4o", "latency_ms": 1.25, "active_node_stack": STACK, "depth": 1}
-    task = {"node_id": WRITER["node_id"], "agent_name": "Writer", "agent_role": "Writer", "task_name": "write"}
+    task = {"node_id": WRITER["node_id"], "agent_name": "Writer", "agent_role": "Writer", "task_name": "write",
+            "agent_goal_hash": HASH}  # fmt: skip
     passed = {"propagation_path": ["ChatCompletion", "Writer"], "source_agent": "ChatCompletion",
               "downstream_agent": "Writer", "chain_depth": 1, "downstream_impact": True}  # fmt: skip
     error = {"error": "no", "error_type": "api_error"}
@@ -90,6 +91,10 @@ def good() -> Lines:
         e("routing.decision", 14, CREW, source_node=CREW["node_id"], selected_target="__end__",
           routing_type="conditional_edge", decision_basis="state"),
         e("delegation.initiated", 15, WRITER, EDITOR, delegation_type="explicit", task_hash=HASH, **between),
+        e("agent.task_start", 31, EDITOR, depth=1, parent_node_id=WRITER["node_id"], tools_available=[],
+          **(task | {"node_id": EDITOR["node_id"], "agent_name": "Editor", "agent_role": "Editor"})),
+        e("agent.task_end", 32, EDITOR, opening=31, depth=1, node_id=EDITOR["node_id"], status="success",
+          latency_ms=1.0),
         e("delegation.completed", 16, WRITER, EDITOR, opening=15, latency_ms=0.0, status="success", **between),
         e("file.read", 17, node("notes.txt", "data_store", "generic", "notes.txt:0"), path="notes.txt", mode="r"),
         e("file.write", 18, node("out.txt", "data_store", "generic", "out.txt:0"), path="out/out.txt", mode="w"),
@@ -143,7 +148,13 @@ def test_what_a_crew_must_tell_at_its_start_is_held(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("family", "key"),
-    [("langgraph", "graph_name"), ("langgraph", "mode"), ("autogen", "initiator"), ("autogen", "message_shape")],
+    [
+        ("langgraph", "graph_name"),
+        ("langgraph", "mode"),
+        ("langgraph", "node_names"),
+        ("autogen", "initiator"),
+        ("autogen", "message_shape"),
+    ],
 )
 def test_each_family_must_tell_its_own_at_the_start_of_an_execution(family: str, key: str) -> None:
     lines = good()
@@ -207,7 +218,7 @@ BREACHES: dict[str, tuple[Change, str]] = {
     "closed twice": (lambda lines: lines.insert(12, lines[11] | {"event_id": "evt_" + "f" * 16}), "closed before"),
     "one id for two events": (envelope("file.read", event_id=f"evt_{18:016x}"), "names 2 events"),
     "closing with another source": (envelope("execution.end", source_node=EDITOR), "its opening has"),
-    "closing at another depth": (envelope("agent.task_end", stack_depth=3), "stack_depth is 3, not 0"),
+    "closing at another depth": (envelope("agent.task_end", stack_depth=3), "stack_depth is 3, not 1"),
     "status that does not exist": (payload("execution.end", status="failed"), "status has the wrong form"),
     "latency with three decimals": (payload("tool.completed", latency_ms=1.234), "latency_ms has the wrong form"),
     "error without its class": (lambda lines: lines[-1]["payload"].pop("error_type"), "error_type is missing"),
@@ -233,8 +244,22 @@ BREACHES: dict[str, tuple[Change, str]] = {
     "its own parent": (payload("agent.task_start", parent_node_id=WRITER["node_id"]), "is its own parent"),
     "an edge to itself": (
         lambda lines: [line.update(target_node=WRITER) or line["payload"].update(
-            delegate="Writer", target_node_id=WRITER["node_id"]) for line in lines[14:16]],
+            delegate="Writer", target_node_id=WRITER["node_id"]) for line in (lines[14], lines[17])],
         "from a node to itself",
+    ),
+    "parent that is not at work": (
+        lambda lines: lines[15]["payload"].update(parent_node_id=ADD["node_id"]), "is not at work"
+    ),
+    "delegate without a task": (lambda lines: (lines.pop(15), lines.pop(15)), "had no task"),
+    "stream without its chunks": (
+        lambda lines: (lines[2]["payload"].update(mode="stream"), lines[-1]["payload"].update(status="success")),
+        "chunks_yielded is missing",
+    ),
+    "process that begins twice": (
+        lambda lines: lines.insert(1, lines[0] | {"event_id": "evt_" + "f" * 16}), "began 2 times"
+    ),
+    "hook that is told twice": (
+        lambda lines: lines.insert(1, lines[1] | {"event_id": "evt_" + "f" * 16}), "was told 2 times"
     ),
     "word for an id": (payload("agent.task_start", input_source="delegation"), "input_source has the wrong form"),
     "node of another agent": (payload("agent.task_start", node_id=EDITOR["node_id"]), "the envelope says"),
@@ -251,9 +276,9 @@ BREACHES: dict[str, tuple[Change, str]] = {
     "absolute path": (payload("file.read", path="/etc/passwd"), "path has the wrong form"),
     "absolute path in a name": (payload("tool.invoked", tool_name="/tmp/run/app/tool.py"), "an absolute path"),
     "a key": (payload("error.occurred", error_message="wrong key sk-" + "a" * 20), "a key or token"),
-    "error that nobody told": (lambda lines: (lines.pop(19), lines.pop(20)), "no error event came"),
+    "error that nobody told": (lambda lines: (lines.pop(21), lines.pop(22)), "no error event came"),
     "origin that nobody told": (payload("error.propagated", origin_event_id=f"evt_{6:016x}"), "no error.occurred has"),
-    "first event of another kind": (lambda lines: lines.insert(0, lines.pop(16)), "the first event is file.read"),
+    "first event of another kind": (lambda lines: lines.insert(0, lines.pop(18)), "the first event is file.read"),
     "no status of the process": (lambda lines: lines.pop(0), "no patcher.status"),
     "fault of the patcher": (
         lambda lines: lines.insert(2, event("patcher.dropped", 77, count=1, reason="fault:x:KeyError")),
