@@ -395,7 +395,9 @@ def same(text: str) -> str:
 
 @every_line
 def test_a_program_behaves_the_same_with_and_without_the_patcher(line: str) -> None:
-    names = [name for name in scenarios(line) if name not in AT_ONCE]
+    # Current versions print what flows do from threads of their own, in any order.
+    left_out = (*AT_ONCE, "flow", "flow_error") if line == CURRENT else AT_ONCE
+    names = [name for name in scenarios(line) if name not in left_out]
     runs = []
     for patched in (False, True):
         with Endpoint(when=answers(line), always=final("fine")) as endpoint:
