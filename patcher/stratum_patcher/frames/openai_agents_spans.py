@@ -12,13 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import facts, nodes, redirect, spans, wrap
-from ..wrap import Call, Watch
+from ..wrap import Call, NotApplied, Watch
 from . import openai_agents_run as run
 from .openai_agents_run import FAMILY, held
 
 if TYPE_CHECKING:
     from ..frame import Frame
 
+TRACES = ("TraceImpl", "NoOpTrace", "ReattachedTrace")
+"""Classes of traces: real, switched off, taken up again."""
 TRIPPED = "Guardrail tripwire triggered"
 """What the SDK notes at an agent whose input a guardrail refused."""
 
@@ -212,7 +214,10 @@ def watch_traces(frame: Frame, module: Any) -> None:
     """Apply to `agents.tracing.traces`: the outermost trace is an execution."""
 
     def start(call: Call) -> Watch | None:
-        node, outer = _workflows.get(call.instance), spans.enclosing("execution")
+        name, outer = getattr(call.instance, "_name", None), spans.enclosing("execution")
+        node = _workflows.get(call.instance)
+        if node is None and isinstance(name, str):  # a run goes on in the trace in which it was interrupted
+            node = nodes.node(FAMILY, name, nodes.here())
         if node is not None and call.instance not in _open and (outer is None or outer.frame is not frame):
             _open[call.instance] = _Open(spans.Execution(frame, node, {"workflow_name": node.name}))
         return None
@@ -227,7 +232,10 @@ def watch_traces(frame: Frame, module: Any) -> None:
                 opened.span.fail(error)
         return None
 
-    for cls in (module.TraceImpl, module.NoOpTrace):
+    classes = [vars(module)[name] for name in TRACES if name in vars(module)]
+    if not classes:
+        raise NotApplied("no traces")
+    for cls in classes:
         wrap.method(cls, "start", start)
         wrap.method(cls, "finish", finish)
 

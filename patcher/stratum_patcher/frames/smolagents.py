@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import facts, spans, wrap
+from .. import facts, spans, variables, wrap
 from ..frame import Frame, Hook
 from ..wrap import Call, NotApplied, Watch
 from . import smolagents_models, smolagents_nodes, smolagents_tools
@@ -125,9 +125,10 @@ class _Made(Watch):
 
     def __init__(self, agent: Any) -> None:
         self._agent = agent
+        self._variable = variables.assigned()
 
     def done(self, result: Any) -> Any:
-        smolagents_nodes.made(self._agent, "agent")
+        smolagents_nodes.made(self._agent, "agent", self._variable)
         return result
 
 

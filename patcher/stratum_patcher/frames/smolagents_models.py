@@ -85,9 +85,10 @@ def watch_models(frame: Frame, module: Any) -> None:
     begin = partial(_begin, frame)
 
     def adopt(cls: type) -> None:
-        for name in METHODS:
-            if name in vars(cls):
-                wrap.method(cls, name, begin)
+        with wrap.owned_by("smolagents.model"):
+            for name in METHODS:
+                if name in vars(cls):
+                    wrap.method(cls, name, begin)
 
     def walk(cls: type) -> None:
         adopt(cls)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from typing import Any
 
 from .. import nodes, spans
@@ -33,16 +32,20 @@ def agent(thing: Any) -> nodes.Node:
     """The node of an agent."""
     found = nodes.known(thing)
     name = attribute(thing, "name")
-    if name is None and (found is None or found.name == type(thing).__name__):
-        name = _variable(thing)
     if found is None:
         return nodes.of(thing, FAMILY, name or type(thing).__name__)
     return found if name is None or found.name == nodes.clean(name) else renamed(thing, found, name)
 
 
-def made(thing: Any, kind: str) -> nodes.Node:
-    """Remember where an agent or tool was constructed."""
-    name = attribute(thing, "name") or type(thing).__name__
+def made(thing: Any, kind: str, variable: str | None = None) -> nodes.Node:
+    """Remember where an agent or tool was constructed.
+
+    Args:
+        thing: It.
+        kind: Type of its node.
+        variable: Name of the variable that it is kept in.
+    """
+    name = attribute(thing, "name") or variable or type(thing).__name__
     return nodes.remember(thing, nodes.node(FAMILY, name, nodes.here(), kind))
 
 
@@ -80,20 +83,3 @@ def told(error: BaseException) -> bool:
             return True
         step = step.__cause__ or step.__context__
     return False
-
-
-def _variable(thing: Any) -> str | None:
-    """Name of the nearest variable that holds an object, in the repository's frames that lead here or in `__main__`."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if nodes.relative(frame.f_code.co_filename) is not None:
-            for variables in (frame.f_locals, frame.f_globals):
-                name = _name_in(variables, thing)
-                if name is not None:
-                    return name
-        frame = frame.f_back  # type: ignore[assignment]
-    return _name_in(vars(sys.modules.get("__main__", sys)), thing)
-
-
-def _name_in(variables: dict[str, Any], thing: Any) -> str | None:
-    return next((name for name, value in list(variables.items()) if value is thing and name != "self"), None)

@@ -285,6 +285,25 @@ def test_a_session_is_read_and_written_by_the_agent_that_the_run_starts_with() -
     assert run.story == one * 2
 
 
+def test_a_run_that_waits_for_an_approval_goes_on_with_the_agent_that_it_waited_for() -> None:
+    run = ran(NEW, "approved.py", call("transfer_to_billing"), call("pay", amount=3), text("done"))
+    assert run.stdout == "1 Billing\ndone Billing\n"
+    pays = ["tool.invoked Billing > pay", "tool.completed Billing > pay success"]
+    assert run.story == [
+        *executed(
+            *task(
+                "Triage",
+                *asked("Triage"),
+                "routing.decision Triage > Billing handoff llm_output",
+                "delegation.initiated Triage > Billing handoff",
+            ),
+            *task("Billing", *asked("Billing"), *pays),
+            "delegation.completed Triage > Billing success",
+        ),
+        *executed(*task("Billing", *pays, *asked("Billing"))),
+    ]
+
+
 @every_line
 def test_a_model_of_the_programs_own_is_told_by_the_framework(line: str) -> None:
     run = ran(line, "own_model.py")

@@ -147,6 +147,23 @@ def test_a_run_that_is_followed_step_by_step_ends_with_its_context(line: str, ar
     assert run.story == executed("teller", *([] if "leave" in args else asked("teller")), status=status)
 
 
+def test_a_second_model_is_asked_when_the_first_fails_and_every_kind_of_stream_is_a_run() -> None:
+    run = ran(NEW, "structured.py", failure(400, "no"), call("final_result", label="good", score=1.0))
+    assert run.stdout.startswith("label='good' score=1.0\nsaid\n")
+    assert run.story == [
+        *executed(
+            "judge",
+            "llm.call_start gpt-a",
+            "error.occurred AsyncChatCompletion BadRequestError raised",
+            "llm.call_end gpt-a error by judge",
+            *asked("judge", "gpt-b"),
+        ),
+        *executed("echo", *asked("echo", "test", "52+2")),
+        *executed("echo", *asked("echo", "test", "52+2")),
+    ]
+    assert run.of_type("agent.task_end")[0]["payload"]["output_type"] == "classification"
+
+
 @every_line
 def test_a_tool_error_that_nobody_catches_is_propagated_to_the_agent(line: str) -> None:
     run = ran(line, "failing.py", call("fetch", page=1), args=["uncaught"], returncode=1)

@@ -188,6 +188,35 @@ def test_code_that_fails_is_an_error_of_the_interpreter_that_the_model_gets_to_s
     )
 
 
+def test_plans_streamed_answers_and_answers_that_a_check_refuses_belong_to_the_run() -> None:
+    replies = [
+        *(text("a plan"), code(NEW, "x = 1"), text("as far as it goes")),
+        *(text("a plan"), code(NEW, "final_answer('x')"), text("a plan"), code(NEW, "final_answer('long')")),
+    ]
+    with Endpoint(replies) as endpoint:
+        run = run_program(NEW, "smolagents/planned.py", endpoint=endpoint)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.endswith("answer: long\n")
+    answers = used("planner", "python_interpreter", *used("planner", "final_answer"))
+    assert run.story == [
+        *ran(
+            "planner",
+            *asked("planner") * 2,
+            *used("planner", "python_interpreter"),
+            *asked("planner"),
+            "error.occurred planner AgentMaxStepsError caught_default",
+        ),
+        *ran(
+            "planner",
+            *asked("planner") * 2,
+            *answers,
+            "error.occurred planner AgentError caught_retry",
+            *asked("planner") * 2,
+            *answers,
+        ),
+    ]
+
+
 def test_a_model_that_refuses_ends_the_run() -> None:
     with Endpoint([failure(400, "too long")]) as endpoint:
         run = run_program(NEW, "smolagents/failing.py", endpoint=endpoint)
