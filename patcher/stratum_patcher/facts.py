@@ -56,15 +56,33 @@ def _bytes(text: str) -> bytes:
 
 
 def _sha256(data: bytes) -> str:
-    """The digest; its module is loaded when first needed, since not every interpreter writes a hash."""
-    global _new_hash
-    if _new_hash is None:
+    """The digest; modules are loaded when first needed, since not every interpreter writes a hash.
+
+    For short texts the interpreter's own function takes half the time of OpenSSL's, which `hashlib` gives; for long
+    ones it is the other way round.
+    """
+    if len(data) > _SHORT_BYTES:
         from hashlib import sha256
 
-        _new_hash = sha256
+        return str(sha256(data).hexdigest())
+    global _new_hash
+    if _new_hash is None:
+        _new_hash = _own_sha256()
     return str(_new_hash(data).hexdigest())
 
 
+def _own_sha256() -> Any:
+    for module in ("_sha2", "_sha256"):
+        try:
+            return __import__(module).sha256
+        except ImportError:
+            continue
+    from hashlib import sha256
+
+    return sha256
+
+
+_SHORT_BYTES = 1024
 _new_hash: Any = None
 
 

@@ -31,6 +31,13 @@ def test_shapes_tell_the_form_without_the_content(value: object, shape: str) -> 
     assert facts.shape(value) == shape
 
 
+@pytest.mark.parametrize("length", [0, 1, 1023, 1024, 1025, 100_000])
+def test_hashes_of_short_and_long_texts_are_sha256(length: int) -> None:
+    text = "ü" * length
+    assert facts.sha(text) == hashlib.sha256(text.encode()).hexdigest()
+    assert facts.short(text) == facts.sha(text)[:16]
+
+
 def test_the_output_hash_is_of_the_full_text() -> None:
     text = "ä" * 20_000
     told = facts.output(text)
