@@ -14,14 +14,14 @@ SERIES = {"S": 18, "V": 16, "M": 18}
 """Checks S1 to S18, V1 to V16, M1 to M18."""
 FOLLOWS = {"S16": "V", "S17": "M"}
 
-_MARKS = pytest.StashKey[dict[str, tuple[str, ...]]]()
+_PROPERTY = "checks"
 _OUTCOMES = pytest.StashKey[dict[str, list[str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for what the run tells."""
-    config.stash[_MARKS] = {}
-    config.stash[_OUTCOMES] = defaultdict(list)
+    outcomes: dict[str, list[str]] = defaultdict(list)
+    config.stash[_OUTCOMES] = outcomes
     config.pluginmanager.register(_Recorder(config), "checks-table")
 
 
@@ -30,18 +30,22 @@ class _Recorder:
         self._config = config
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which checks each test answers."""
+        """Note which checks each test answers, where its report carries it, from another process too."""
         for item in items:
-            ids = tuple(check for mark in item.iter_markers("check") for check in mark.args)
+            ids = [check for mark in item.iter_markers("check") for check in mark.args]
             if ids:
-                self._config.stash[_MARKS][item.nodeid] = ids
+                item.user_properties.append((_PROPERTY, ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how it ended: its call, or what kept it from one."""
-        ids = self._config.stash[_MARKS].get(report.nodeid, ())
+        ids = [check for name, found in report.user_properties if name == _PROPERTY for check in _texts(found)]
         if report.when == "call" or report.outcome != "passed":
             for check in ids:
                 self._config.stash[_OUTCOMES][check].append(report.outcome)
+
+
+def _texts(found: object) -> list[str]:
+    return [str(check) for check in found] if isinstance(found, (list, tuple)) else []
 
 
 def names() -> list[str]:

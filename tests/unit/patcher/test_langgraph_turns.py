@@ -101,7 +101,7 @@ def transient(error: Exception) -> bool:
         ([Policy(KeyError), Policy((TypeError, ValueError), 2)], 1, True),
         (Policy(transient), 1, None),
     ],
-    ids=str,
+    ids=["none", "first", "last", "another class", "second", "a function"],
 )
 def test_whether_a_node_runs_again_follows_its_policies(policies: Any, attempts: int, again: bool | None) -> None:
     assert turns.retried(policies, ValueError("x"), attempts) is again
