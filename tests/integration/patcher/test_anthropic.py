@@ -52,11 +52,17 @@ def test_whole_raw_unread_and_async_messages_are_each_one_call(line: str) -> Non
 
 @every_line
 def test_messages_go_to_the_endpoint_whatever_address_and_model_the_program_names(line: str) -> None:
-    with Endpoint([text("a"), text("b"), text("c"), text("d")]) as endpoint:
-        run = run_program(line, "anthropic/messages.py", endpoint=endpoint)
+    with Endpoint(always=text("from the endpoint")) as endpoint:
+        run = run_program(line, "redirect/anthropic_own.py", endpoint=endpoint)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        *["from the endpoint"] * 2,
+        "https://models.example.com",
+        "from the endpoint",
+    ]
     assert [(request.path, request.body["model"], request.body["max_tokens"]) for request in endpoint.requests] == [
         ("/v1/messages", "served-model", 512)
-    ] * 4
+    ] * 3
     for event in run.of_type("llm.call_start"):
         told = event["payload"]
         assert (told["model_requested"], told["model_actual"], told["model_mapped"]) == (SONNET, "served-model", True)

@@ -26,34 +26,49 @@ def ends(run: Run) -> list[dict[str, Any]]:
 
 
 @every_line
-def test_calls_of_every_provider_reach_the_endpoint_and_are_told_once(line: str) -> None:
+def test_chat_and_text_completions_are_told_once_each(line: str) -> None:
     with Endpoint([text(each) for each in "abcdef"]) as endpoint:
         run = run_program(line, "litellm/completions.py", endpoint=endpoint)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[0] == "ModelResponse a"
+    assert run.stdout.splitlines()[:2] == ["ModelResponse a", "b 8"]
     assert run.story[:8] == [
-        *called("groq/llama3-8b-8192"),
-        *called("anthropic/claude-3-haiku-20240307"),
+        *called("gpt-4o"),
+        *called("openai/gpt-4o-mini"),
         *called("gpt-3.5-turbo-instruct"),
-        *called("gemini/gemini-1.5-flash"),
+        *called("gpt-4o"),
     ]
-    assert sorted(run.story[8:]) == sorted([*called("ollama/llama3"), *called("azure/own-deployment")])
-    assert [(request.path, request.body["model"]) for request in endpoint.requests] == [
-        ("/v1/chat/completions", "served-model")
-    ] * 6
+    assert sorted(run.story[8:]) == sorted([*called("gpt-4o"), *called(MINI)])
     starts = run.of_type("llm.call_start")
     assert {event["framework"] for event in starts} == {"litellm"}
     assert [event["source_node"]["node_id"] for event in starts] == [
         "litellm:Completion:completions.py:12",
-        "litellm:Completion:completions.py:15",
-        "litellm:TextCompletion:completions.py:23",
-        "litellm:AsyncCompletion:completions.py:28",
-        "litellm:AsyncCompletion:completions.py:37",
-        "litellm:AsyncCompletion:completions.py:37",
+        "litellm:Completion:completions.py:14",
+        "litellm:TextCompletion:completions.py:18",
+        "litellm:AsyncCompletion:completions.py:23",
+        "litellm:AsyncCompletion:completions.py:32",
+        "litellm:AsyncCompletion:completions.py:32",
     ]
-    assert {event["payload"]["redirected_to"] for event in starts} == {"vllm_openai_compat"}
-    assert {end["model_actual"] for end in ends(run)} == {"served-model"}
-    assert endpoint.requests[1].body["max_tokens"] == 512
+    assert [event["payload"]["message_count"] for event in starts[:3]] == [1, 2, 1]
+    assert endpoint.requests[0].body["max_tokens"] == 512
+
+
+@every_line
+def test_calls_of_every_provider_reach_the_endpoint(line: str) -> None:
+    with Endpoint(always=text("from the endpoint")) as endpoint:
+        run = run_program(line, "redirect/litellm_own.py", endpoint=endpoint)
+    assert run.returncode == 0, run.stderr
+    asked = [
+        *["groq/llama3-8b-8192", "anthropic/claude-3-haiku-20240307", "gpt-3.5-turbo-instruct", *["fast"] * 3],
+        *["gemini/gemini-1.5-flash", "ollama/llama3", "azure/own-deployment"],
+    ]
+    starts = [event["payload"] for event in run.of_type("llm.call_start")]
+    assert [start["model_requested"] for start in starts] == asked
+    assert {start["model_actual"] for start in starts} == {"served-model"}
+    assert {start["redirected_to"] for start in starts} == {"vllm_openai_compat"}
+    assert sorted(run.story[12:]) == sorted(line for model in asked[6:] for line in called(model))
+    assert [(request.path, request.body["model"]) for request in endpoint.requests] == [
+        ("/v1/chat/completions", "served-model")
+    ] * 9
     assert "own-key" not in str(run.events)
 
 
@@ -129,7 +144,7 @@ def test_responses_are_calls_whole_streamed_and_async() -> None:
     with Endpoint(always=text("hi")) as endpoint:
         run = run_program("litellm", "litellm/responses.py", endpoint=endpoint)
     assert run.returncode == 0, run.stderr
-    assert run.story == [*called(MINI), *called(MINI), *called("groq/llama3-8b-8192")]
+    assert run.story == [*called(MINI), *called(MINI), *called("gpt-4o")]
     assert [request.path for request in endpoint.requests] == ["/v1/responses"] * 3
     assert [end["output_size_bytes"] for end in ends(run)] == [2, 2, 2]
 
