@@ -148,7 +148,7 @@ def _stand_in(frame: Frame, kind: str, given: Any, agent: spans.Span | None) -> 
         spans.error(frame, node, caught, handling="caught_default")
         return
     asked = given.get("requested_tool_name") if isinstance(given, dict) else None
-    text = f"{asked} is not a valid tool" if isinstance(asked, str) else "not a valid tool"
+    text = f"{nodes.clean(asked)} is not a valid tool" if isinstance(asked, str) else "not a valid tool"
     spans.error_text(frame, node, STAND_INS[kind] or kind, text, handling="caught_default")
 
 

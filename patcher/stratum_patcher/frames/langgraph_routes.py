@@ -121,7 +121,9 @@ def _tell(frame: Frame, turn: Turn, targets: list[str], kind: str, basis: str, c
 
 def _decided(frame: Frame, turn: Turn, name: str, kind: str, basis: str, candidates: list[str] | None) -> None:
     run = turn.run
-    target = None if name == names.END else run.graph.member(name)
+    target = None if name == names.END else run.graph.members.get(name)
+    if target is None and name != names.END:
+        return  # no node of the graph: the library does not go there, and the text may be the model's own words
     kind = "conditional_edge" if target is None or target is turn.node else kind
     spans.route(frame, turn.node, target, kind, basis, candidates)
     if target is None:

@@ -239,6 +239,14 @@ def test_a_node_that_asks_the_model_whom_to_send_to_hands_over_until_that_turn_e
 
 
 @every_line
+def test_a_destination_that_is_no_node_is_no_route_and_its_text_is_not_told(line: str) -> None:
+    with Endpoint([text("ask somebody else, I cannot")]) as endpoint:
+        told = run_program(line, "langgraph/commands.py", endpoint=endpoint)
+    assert told.story == execution("team", task("supervisor", reads("supervisor", "task", "done"), asks("supervisor")))
+    assert b"somebody" not in told.raw
+
+
+@every_line
 def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agent(line: str) -> None:
     told = run(line, "handoff")
     assert told.story == execution(
