@@ -87,6 +87,41 @@ def kinds(events: Events) -> list[str]:
     return [event["event_type"] for event in events()]
 
 
+def test_hooks_are_applied_once_and_taken_back(events: Events) -> None:
+    module = library()
+    before = {cls: dict(vars(cls)) for cls in (module.SyncAPIClient, module.AsyncAPIClient)}
+    for _ in range(2):
+        for hook in openai.FRAME.hooks[:2]:
+            with wrap.owned_by(hook.name):
+                hook.apply(module)
+    assert all(vars(cls)["post"] is not held["post"] for cls, held in before.items())
+    module.SyncAPIClient().post("/chat/completions", body=dict(BODY))
+    assert kinds(events) == ["llm.call_start", "llm.call_end"]
+    for name in HOOKS:
+        wrap.undo(name)
+    assert all(dict(vars(cls)) == held for cls, held in before.items())
+
+
+def test_responses_are_watched_from_the_first_that_a_program_reads_itself(events: Events) -> None:
+    class APIResponse:
+        http_response = types.SimpleNamespace(is_closed=False)
+
+        def read(self) -> bytes:
+            return json.dumps(CHAT).encode()
+
+    class BaseAPIResponse(APIResponse):
+        """The class by which later versions are told."""
+
+    BaseAPIResponse.__module__ = "openai._response"
+    response = BaseAPIResponse()
+    opened(response)
+    assert kinds(events) == ["llm.call_start"]
+    assert response.read() == json.dumps(CHAT).encode()
+    wrap.undo("openai.response")
+    assert kinds(events) == ["llm.call_start", "llm.call_end"]
+    assert events()[-1]["payload"]["input_tokens"] == 5
+
+
 @pytest.mark.parametrize(
     ("path", "node"),
     [
