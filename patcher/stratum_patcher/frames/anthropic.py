@@ -47,6 +47,11 @@ _LIBRARY = ("anthropic",)
 
 _reading: MutableMapping[Any, _Call] = weakref.WeakKeyDictionary()
 """HTTP response whose body the program still reads -> the open call."""
+_leads: MutableMapping[type, bool] = weakref.WeakKeyDictionary()
+"""Class of a client -> whether its requests can be led to the endpoint."""
+_addresses: dict[tuple[type, bytes], Any] = {}
+"""Class and path of an address -> the address at the endpoint; made once, since parsing is what costs most."""
+_MOST_ADDRESSES = 64
 
 
 def _of(thing: Any, name: str) -> Any:
@@ -244,9 +249,13 @@ def _spoken(message: Any) -> Any:
 
 
 def _redirected(client: Any) -> bool:
-    return redirect.target() is not None and not any(
-        cls.__module__.startswith(PLATFORMS) for cls in type(client).__mro__
-    )
+    if redirect.target() is None:
+        return False
+    kind = type(client)
+    known = _leads.get(kind)
+    if known is None:
+        known = _leads[kind] = not any(cls.__module__.startswith(PLATFORMS) for cls in kind.__mro__)
+    return known
 
 
 class _Elsewhere(wrap.Watch):
@@ -257,9 +266,15 @@ class _Elsewhere(wrap.Watch):
         target = redirect.target()
         if target is None:
             return result
-        path = result.raw_path.decode("ascii")
-        at = path.partition("?")[0].rfind("/v1/")
-        return type(result)(target.url + (path if at < 0 else path[at:]))
+        key = (type(result), result.raw_path)
+        found = _addresses.get(key)
+        if found is None:
+            path = result.raw_path.decode("ascii")
+            at = path.partition("?")[0].rfind("/v1/")
+            found = type(result)(target.url + (path if at < 0 else path[at:]))
+            if len(_addresses) < _MOST_ADDRESSES:
+                _addresses[key] = found
+        return found
 
 
 def _begin_url(call: wrap.Call) -> wrap.Watch | None:
