@@ -24,7 +24,25 @@ _SILENT = ("ag2.channel.", "ag2.task.")
 _KEPT = 10_000
 _participants: dict[str, Node] = {}
 _channels: dict[str, Node] = {}
+_humans: set[str] = set()
 _turns: dict[str, _Turn] = {}
+
+
+class _Handed(spans.Delegation):
+    """A turn that is handed to a participant; a human, who works without an agent, is at a task until it ends."""
+
+    task: spans.Agent | None = None
+
+    def to_human(self) -> None:
+        """The participant is a human."""
+        around = spans.current()
+        self.task = spans.Agent(IDENTITY, self.delegate, parent=None)
+        spans.switch(around)
+
+    def close(self, status: str = spans.SUCCESS, **told: Any) -> None:
+        if self.task is not None:
+            self.task.close(status, **told)
+        super().close(status, **told)
 
 
 class _Turn:
@@ -38,10 +56,12 @@ class _Turn:
         failure: What its agent's failure says on a closing event.
     """
 
-    def __init__(self, speaker: str, envelope: str, delegation: spans.Delegation) -> None:
+    def __init__(self, speaker: str, envelope: str, delegation: _Handed) -> None:
         self.speaker = speaker
         self.envelope = envelope
         self.delegation = delegation
+        if speaker in _humans:
+            delegation.to_human()
         self.begun = False
         self.failure: dict[str, Any] = {}
 
@@ -140,7 +160,10 @@ class _Joining(wrap.Watch):
         agent, passport = getattr(self.client, "_agent", None), getattr(self.client, "_passport", None)
         name = getattr(passport, "name", None)
         node = node_of(agent) if agent is not None else nodes.node("autogen", name or "human", self.place)
-        _put(_participants, getattr(passport, "agent_id", None), node)
+        identity = getattr(passport, "agent_id", None)
+        _put(_participants, identity, node)
+        if agent is None and isinstance(identity, str):
+            _humans.add(identity)
         return result
 
 
@@ -194,7 +217,7 @@ def _consulted(metadata: Any, envelope: Any, sender: Node) -> None:
     others = [p.agent_id for p in metadata.participants if p.agent_id != envelope.sender_id]
     if others:
         task = envelope.event_data.get("text")
-        delegation = spans.Delegation(IDENTITY, sender, _participant(others[0]), "explicit", task=task)
+        delegation = _Handed(IDENTITY, sender, _participant(others[0]), "explicit", task=task)
         _turns[metadata.channel_id] = _Turn(others[0], envelope.envelope_id, delegation)
 
 
@@ -217,7 +240,7 @@ def _next(metadata: Any, envelope: Any, state: Any, closing: bool, sender: Node)
     kind = "handoff" if handoff else "speaker_selection"
     spans.route(IDENTITY, channel, target, kind, basis, candidates, sender.name)
     task = envelope.event_data.get("text") or envelope.event_data.get("body")
-    delegation = spans.Delegation(IDENTITY, sender if handoff else channel, target, kind, task=task)
+    delegation = _Handed(IDENTITY, sender if handoff else channel, target, kind, task=task)
     _turns[metadata.channel_id] = _Turn(chosen, envelope.envelope_id, delegation)
 
 

@@ -176,13 +176,21 @@ def test_a_workflow_routes_by_its_graph_and_hands_over_by_a_tool() -> None:
 def test_a_discussion_goes_round_and_a_turn_that_never_came_is_aborted() -> None:
     run = run_of("discussion", text("Ann."), text("Ben."), text("Ann again."), text("Ben again."))
     agents = (line for agent in ("ann", "ben") for line in turn("panel", agent, "round_robin", *asked(agent)))
-    around = [*agents, "routing.decision panel > cleo speaker_selection round_robin"]
+    around = list(agents)
+    chosen = "panel > cleo speaker_selection"
+    cleo = [f"routing.decision {chosen} round_robin", f"delegation.initiated {chosen}"]
     assert run.story == [
         "state.access cleo write messages",
         *around,
-        *handed("panel", "cleo", "speaker_selection", "state.access cleo write messages"),
+        *cleo,
+        "agent.task_start cleo",
+        "state.access cleo write messages",
+        "agent.task_end cleo success",
+        "delegation.completed panel > cleo success",
         *around,
-        *handed("panel", "cleo", "speaker_selection", status="aborted"),
+        *cleo,
+        *task("cleo", status="aborted"),
+        "delegation.completed panel > cleo aborted",
     ]
     assert set(ids(run, "routing.decision", "source_node")) == {"autogen:panel:discussion.py:19"}
 
