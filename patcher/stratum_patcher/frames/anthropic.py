@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import nodes, redirect, spans, wrap
 from ..frame import Frame, Hook
 from ..wrap import NotApplied
+from . import anthropic_redirect
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -41,17 +42,10 @@ STATUS_ERRORS = {
     529: "OverloadedError",
 }
 """HTTP status -> exception class of the SDK; other statuses from 500 on are `InternalServerError`."""
-PLATFORMS = tuple(f"anthropic.lib.{name}" for name in ("bedrock", "vertex", "aws", "google_cloud"))
-"""Where the clients are defined whose requests are signed for their own host."""
 _LIBRARY = ("anthropic",)
 
 _reading: MutableMapping[Any, _Call] = weakref.WeakKeyDictionary()
 """HTTP response whose body the program still reads -> the open call."""
-_leads: MutableMapping[type, bool] = weakref.WeakKeyDictionary()
-"""Class of a client -> whether its requests can be led to the endpoint."""
-_addresses: dict[tuple[type, bytes], Any] = {}
-"""Class and path of an address -> the address at the endpoint; made once, since parsing is what costs most."""
-_MOST_ADDRESSES = 64
 
 
 def _of(thing: Any, name: str) -> Any:
@@ -195,15 +189,15 @@ def _begin_post(asynchronous: bool, call: wrap.Call) -> wrap.Watch | None:
     if kind is None or not isinstance(body, Mapping):
         return None
     requested = actual = body.get("model")
-    redirected = _redirected(call.instance)
+    redirected = anthropic_redirect.redirected(call.instance)
     if redirected:
         actual = redirect.model_for(requested)[0]
-        body = _at_endpoint(body, actual)
+        body = anthropic_redirect.at_endpoint(body, actual)
         call.kwargs["body"] = body
         options = call.kwargs.get("options")
         extra = options.get("extra_json") if isinstance(options, dict) else None
         if isinstance(extra, Mapping):  # `extra_body` is laid over the body when the request is built
-            call.kwargs["options"] = {**options, "extra_json": _at_endpoint(extra, actual)}  # type: ignore[dict-item]
+            call.kwargs["options"] = {**options, "extra_json": anthropic_redirect.at_endpoint(extra, actual)}  # type: ignore[dict-item]
     node = nodes.node(
         "anthropic", "Async" + kind if asynchronous else kind, nodes.caller(_LIBRARY), node_type="capability"
     )
@@ -216,15 +210,6 @@ def _begin_post(asynchronous: bool, call: wrap.Call) -> wrap.Watch | None:
         tools=bool(body.get("tools")),
         payload={"redirected_to": REDIRECTED_TO} if redirected else None,
     )
-
-
-def _at_endpoint(body: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """A copy of a request body for the endpoint: its model, answers not longer than it allows."""
-    copy = dict(body)
-    if "model" in copy:
-        copy["model"] = model
-    redirect.cap(copy)
-    return copy
 
 
 def _messages(body: Mapping[str, Any]) -> list[Any]:
@@ -246,41 +231,6 @@ def _spoken(message: Any) -> Any:
     if isinstance(content, list) and content and all(_of(block, "type") == "tool_result" for block in content):
         return {"role": "tool", "content": content}
     return message
-
-
-def _redirected(client: Any) -> bool:
-    if redirect.target() is None:
-        return False
-    kind = type(client)
-    known = _leads.get(kind)
-    if known is None:
-        known = _leads[kind] = not any(cls.__module__.startswith(PLATFORMS) for cls in kind.__mro__)
-    return known
-
-
-class _Elsewhere(wrap.Watch):
-    """Replaces the URL that a client made by the endpoint's, so that the client itself stays as it was made."""
-
-    def done(self, result: Any) -> Any:
-        """The same path at the endpoint."""
-        target = redirect.target()
-        if target is None:
-            return result
-        key = (type(result), result.raw_path)
-        found = _addresses.get(key)
-        if found is None:
-            path = result.raw_path.decode("ascii")
-            at = path.partition("?")[0].rfind("/v1/")
-            found = type(result)(target.url + (path if at < 0 else path[at:]))
-            if len(_addresses) < _MOST_ADDRESSES:
-                _addresses[key] = found
-        return found
-
-
-def _begin_url(call: wrap.Call) -> wrap.Watch | None:
-    url = call.get("url", 0)
-    relative = isinstance(url, str) and not url.startswith(("http://", "https://"))
-    return _Elsewhere() if relative and _redirected(call.instance) else None
 
 
 def _open_at(response: Any) -> _Call | None:
@@ -371,7 +321,7 @@ def _apply_post(module: Any) -> None:
 
 
 def _apply_redirect(module: Any) -> None:
-    wrap.method(module.BaseClient, "_prepare_url", _begin_url)
+    wrap.method(module.BaseClient, "_prepare_url", anthropic_redirect.begin_url)
 
 
 def _apply_stream(module: Any) -> None:
