@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 from .. import facts, nodes, spans, wrap
@@ -52,6 +53,7 @@ class _Method(Watch):
         self.node = method_node(flow, name)
         self.before = _state(flow)
         self.span = spans.Scope(FRAME, self.node)
+        self.error: BaseException | None = None
 
     def done(self, result: Any) -> Any:
         for key, digest in _state(self.flow).items():
@@ -63,19 +65,20 @@ class _Method(Watch):
         return result
 
     def failed(self, error: BaseException) -> None:
-        if spans.status_of(FRAME, error) in (spans.ERROR, spans.TIMEOUT):
-            handling = "caught_silent" if self._unheard() else "raised"
-            spans.error(FRAME, self.node, error, handling=handling, parent=self.span)
         self.span.close()
+        if spans.status_of(FRAME, error) in (spans.ERROR, spans.TIMEOUT):
+            listener = _LISTENER.get()
+            if listener is not None and listener.name == self.name:
+                listener.fell, self.error = self, error  # whether it is raised is known when the listener ends
+            else:
+                self.tell(error, "raised")
 
-    def _unheard(self) -> bool:
-        """Listeners of versions before the event bus print their errors and go on."""
-        listeners = getattr(type(self.flow), "_listeners", None)
-        first = isinstance(getattr(type(self.flow), "_routers", None), dict)
-        return first and isinstance(listeners, dict) and self.name in listeners
+    def tell(self, error: BaseException, handling: str) -> None:
+        """The method failed; this is what became of it."""
+        spans.error(FRAME, self.node, error, handling=handling, parent=self.span)
 
     def _route(self, result: Any) -> None:
-        label = names.text(getattr(result, "_value_", result))
+        label = names.text(names.field(result, "_value_", result))
         if label is None:
             return
         waiting = _waiting(self.flow)
@@ -87,6 +90,34 @@ class _Method(Watch):
         targets: list[Node | None] = [method_node(self.flow, name) for name in chosen]
         for target in targets or [None]:
             spans.route(FRAME, self.node, target, "conditional_edge", "state", candidates=candidates or None)
+
+
+class _Listener(Watch):
+    """A listener of a flow. Until 0.108 crewai prints its error and goes on."""
+
+    def __init__(self, name: Any) -> None:
+        self.name = name
+        self.fell: _Method | None = None
+        self.before = _LISTENER.get()
+        _LISTENER.set(self)
+
+    def done(self, result: Any) -> Any:
+        _LISTENER.set(self.before)
+        if self.fell is not None and self.fell.error is not None:
+            self.fell.tell(self.fell.error, "caught_silent")
+        return result
+
+    def failed(self, error: BaseException) -> None:
+        _LISTENER.set(self.before)
+        if self.fell is not None:
+            self.fell.tell(error, "raised")
+
+
+_LISTENER: ContextVar[_Listener | None] = ContextVar("stratum_crewai_listener", default=None)
+
+
+def _listen(call: Call) -> Watch | None:
+    return None if _internal(call.instance) else _Listener(call.get("listener_name", 0))
 
 
 def _method(call: Call) -> Watch | None:
@@ -158,6 +189,7 @@ def _named(condition: Any, depth: int = 0) -> list[str]:
 def _flows(module: Any) -> None:
     wrap.method(module.Flow, "kickoff_async", _kickoff)
     wrap.method(module.Flow, "_execute_method", _method)
+    wrap.method(module.Flow, "_execute_single_listener", _listen)
 
 
 FRAME = Frame(
