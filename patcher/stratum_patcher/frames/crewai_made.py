@@ -15,7 +15,7 @@ class _Made(Watch):
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
-        self.place = nodes.here()
+        self.place = names.made_at(thing)
 
 
 class _Agent(_Made):

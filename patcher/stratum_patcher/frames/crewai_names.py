@@ -127,6 +127,25 @@ def _tools(holder: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def made_at(thing: Any) -> Place:
+    """Where the object that is being initialized is made: outside the initializers of its own classes."""
+    own = [vars(cls)["__init__"] for cls in type(thing).__mro__ if "__init__" in vars(cls)]
+    if all(nodes.place_of(initializer) == nodes.NOWHERE for initializer in own):
+        return nodes.here()
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = nodes.relative(frame.f_code.co_filename)
+        if file is not None and not _initializes(frame, thing):
+            return file, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return nodes.NOWHERE
+
+
+def _initializes(frame: Any, thing: Any) -> bool:
+    code = frame.f_code
+    return code.co_name == "__init__" and code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is thing
+
+
 def crew_name(given: Any) -> str:
     """What a crew is called in the program: the class around its construction, else the variable it is assigned to,
     else the name it is given, else the function around it (the scanner's order).

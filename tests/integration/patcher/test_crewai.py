@@ -228,7 +228,7 @@ def test_a_tool_that_raises_says_how_its_error_was_handled(line: str) -> None:
     again = [] if line == CURRENT else [*attempt("caught_retry"), *attempt("caught_retry")]
     story = [*asked("Clerk"), *again, *attempt("caught_default"), *asked("Clerk")]
     assert part(line, "tool_error") == crew("office", *task("Clerk", "look", *story))
-    assert events(line, "tool_error", "tool.invoked")[0]["target_node"]["node_id"] == "crewai:lookup:tool_error.py:17"
+    assert events(line, "tool_error", "tool.invoked")[0]["target_node"]["node_id"] == "crewai:lookup:tool_error.py:20"
 
 
 @every_line

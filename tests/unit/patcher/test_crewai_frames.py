@@ -93,6 +93,27 @@ def test_roles_are_filled_in_by_plain_inputs(template: str, inputs: Any, expecte
     assert names.filled_in(template, inputs) == expected
 
 
+class Base:
+    """A class of a library."""
+
+    def __init__(self) -> None:
+        self.place = names.made_at(self)
+
+
+class Own(Base):
+    """The program's own class, with an initializer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def test_an_object_is_made_where_its_class_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "relative", lambda path: "test.py" if path == __file__ else None)
+    monkeypatch.setattr(nodes, "_of_file", {})
+    here, made = nodes.here(), Own()
+    assert made.place == here
+
+
 class Team:
     """A class that makes a crew."""
 
