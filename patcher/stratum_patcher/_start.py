@@ -165,8 +165,10 @@ def _tell_status() -> None:
     except OSError:
         return
     try:
-        if os.fstat(descriptor).st_mode & 0o170000 == 0o100000:
-            os.write(descriptor, line.encode())
+        found = os.fstat(descriptor)
+        if found.st_mode & 0o170000 == 0o100000:
+            torn = found.st_size > 0 and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
+            os.write(descriptor, (b"\n" if torn else b"") + line.encode())
     except OSError:
         return
     finally:

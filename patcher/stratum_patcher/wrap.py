@@ -134,6 +134,8 @@ class owned_by:
 
 def _found(owner: Any, name: str) -> Any:
     """What an attribute of a class or module is, without asking descriptors or `__getattr__`."""
+    if not hasattr(owner, "__dict__"):
+        raise NotApplied(f"{name} is looked for in {type(owner).__name__}, which is no class or module")
     for holder in owner.__mro__ if isinstance(owner, type) else (owner,):
         if name in vars(holder):
             return vars(holder)[name]

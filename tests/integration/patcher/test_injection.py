@@ -109,6 +109,14 @@ def test_status_survives_odd_values_of_the_runner(environment: dict[str, str]) -
     assert event["repo_id"] == odd
 
 
+def test_status_closes_the_line_that_a_killed_process_left(environment: dict[str, str]) -> None:
+    path = Path(environment["STRATUM_EVENTS_FILE"])
+    path.write_text('{"torn')
+    run(patched_python(BARE), ["-c", "pass"], environment)
+    assert path.read_text().splitlines()[0] == '{"torn'
+    assert json.loads(path.read_text().splitlines()[1])["event_type"] == STATUS
+
+
 def test_a_site_hook_loads_it_into_another_environment_once(environment: dict[str, str]) -> None:
     path = {**environment, "PYTHONPATH": str(site_folder(patched_python(BARE)))}
     assert run(plain_python(BARE), ["-c", HOOK], path).stdout == "True\n"
