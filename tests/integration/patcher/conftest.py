@@ -37,7 +37,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the table where its command asked for it."""
-    if coverage.traced():
-        coverage.write(whole=session.config.stash.get(coverage.WHOLE, False))
+def pytest_sessionfinish() -> None:
+    """Hand over what the tests produced, where the table's command asked for it."""
+    coverage.finish()

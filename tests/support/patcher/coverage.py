@@ -13,7 +13,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,12 @@ def traced() -> bool:
     return VARIABLE in os.environ
 
 
+def finish() -> None:
+    """End of a session: where hooks are traced, write what it produced into the file that the variable names."""
+    if traced():
+        Path(os.environ[VARIABLE]).write_text(json.dumps(RECORDER.cells))
+
+
 def hooks_of(trace: Path, applied: Iterable[str]) -> dict[str, str]:
     """Event id -> hook, as a run noted it.
 
@@ -102,20 +111,14 @@ def read() -> Cells:
     return cells
 
 
-def write(*, whole: bool) -> None:
-    """Write the table of what this session produced.
-
-    Args:
-        whole: All tests ran, so it takes the place of the committed one; else it is added to it.
-    """
-    produced = RECORDER.cells
+def merged(*tables: Cells) -> Cells:
+    """Several tables as one, in the order of the lines."""
     recorder = Recorder()
-    for cells in (produced,) if whole else (read(), produced):
+    for cells in tables:
         for line, row in cells.items():
             recorder.note(line, {kind: set(hooks) for kind, hooks in row.items()})
     recorder.settle(passed=True)
-    ordered = {line: dict(sorted(recorder.cells[line].items())) for line in LINES if line in recorder.cells}
-    TABLE.write_text(json.dumps(ordered, indent=1) + "\n")
+    return {line: dict(sorted(recorder.cells[line].items())) for line in LINES if line in recorder.cells}
 
 
 def differences(made: Cells, committed: Cells, *, whole: bool) -> list[str]:
@@ -181,15 +184,45 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: Instead of those of the process.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.support.patcher.coverage", description=__doc__)
-    parser.add_argument("tests", nargs="*", help="test files; all of them when none is named")
+    parser.add_argument("tests", nargs="*", type=Path, help="test files; all of them when none is named")
     parser.add_argument("--pages", action="store_true", help="write the pages from the committed table")
     given = parser.parse_args(arguments)
-    status = 0
+    good = True
     if not given.pages:
-        command = [sys.executable, "-m", "pytest", "-q", *(given.tests or [str(TESTS)])]
-        status = subprocess.run(command, cwd=ROOT, env={**os.environ, VARIABLE: str(TABLE)}, check=False).returncode
+        files = given.tests or [path for path in TESTS.glob("test_*.py") if path.name != "test_coverage.py"]
+        good = _rewrite(files, read() if given.tests else {})
     write_pages()
-    return status
+    return 0 if good else 1
+
+
+def _rewrite(files: list[Path], table: Cells) -> bool:
+    """Run test files, one process each and as many at a time as there are processors; the longest first.
+
+    Args:
+        files: The test files.
+        table: What they add to.
+
+    Returns:
+        Whether every test passed.
+    """
+    ordered = sorted(files, key=lambda path: -path.stat().st_size)
+    good = True
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, done in zip(ordered, pool.map(partial(_run, Path(folder)), ordered), strict=True):
+            print(f"{path.name}: {done.stdout.strip().splitlines()[-1]}", flush=True)
+            if done.returncode:
+                good = False
+                print(done.stdout)
+            made = Path(folder) / f"{path.stem}.json"
+            table = merged(table, json.loads(made.read_text()) if made.exists() else {})
+            TABLE.write_text(json.dumps(table, indent=1) + "\n")
+    return good
+
+
+def _run(folder: Path, tests: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", str(tests)]
+    environment = {**os.environ, VARIABLE: str(folder / f"{tests.stem}.json")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.patcher import coverage
-from tests.support.patcher.coverage import BEGIN, END, Recorder, differences, hooks_of, page, rendered
+from tests.support.patcher.coverage import BEGIN, END, Recorder, differences, hooks_of, merged, page, rendered
+from tests.support.patcher.hook_trace import VARIABLE
 
 CALLS = {"llm.call_start": ["openai.post"], "llm.call_end": ["openai.post"]}
 
@@ -52,19 +54,23 @@ def test_a_cell_names_the_hooks_and_needs_both_ends_of_a_pair() -> None:
     assert table[2].count("openai.post") == 1
 
 
-def test_a_whole_session_replaces_the_table_and_a_part_adds_to_it(
+def test_tables_are_merged_in_the_order_of_the_lines() -> None:
+    some, more = {"openai-3": {"llm.call_end": ["a"]}}, {"openai-1": {}, "openai-3": {"llm.call_end": ["b"]}}
+    made = merged(some, more)
+    assert made == {"openai-1": {}, "openai-3": {"llm.call_end": ["a", "b"]}}
+    assert list(made) == ["openai-1", "openai-3"]
+
+
+def test_a_session_that_traces_hooks_hands_over_what_it_produced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()
-    monkeypatch.setattr(coverage, "RECORDER", recorder)
-    monkeypatch.setattr(coverage, "TABLE", tmp_path / "table.json")
-    coverage.TABLE.write_text('{"openai-1": {"llm.call_end": []}, "openai-3": {"llm.call_end": ["a"]}}')
-    recorder.note("openai-3", {"llm.call_end": {"b"}})
+    recorder.note("openai-3", {"llm.call_end": {"openai.post"}})
     recorder.settle(passed=True)
-    coverage.write(whole=False)
-    assert coverage.read() == {"openai-1": {"llm.call_end": []}, "openai-3": {"llm.call_end": ["a", "b"]}}
-    coverage.write(whole=True)
-    assert coverage.read() == {"openai-3": {"llm.call_end": ["b"]}}
+    monkeypatch.setattr(coverage, "RECORDER", recorder)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "made.json"))
+    coverage.finish()
+    assert json.loads((tmp_path / "made.json").read_text()) == {"openai-3": {"llm.call_end": ["openai.post"]}}
 
 
 def test_a_page_gets_the_table_between_its_marks() -> None:
