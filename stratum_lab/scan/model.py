@@ -103,6 +103,7 @@ class Agent:
         places: Other places of the same definition, such as the YAML key.
         mcp_servers: Servers its tools come from.
         rate_limited: It carries a rate_limit guardrail of its own.
+        runs_on: Framework that runs it, where that is another one: its nodes bear that one's name at run time.
     """
 
     site: Site
@@ -123,6 +124,7 @@ class Agent:
     hosted: bool = False
     places: list[Site] = field(default_factory=list)
     mcp_servers: list[McpServer] = field(default_factory=list)
+    runs_on: str | None = None
 
     def hold(self, tools: list[Tool]) -> None:
         """Give it tools; one with a key it already holds is left out."""

@@ -67,7 +67,8 @@ class Ids:
         self.servers: dict[tuple[str, str], str] = {}
         self.guardrails: dict[tuple[str, int, str], str] = {}
         for agent in sorted(model.agents, key=lambda a: a.site):
-            self.agents[agent] = self._claim(node_id(agent.framework, agent.name or agent.symbol, agent.site))
+            family = agent.runs_on or agent.framework
+            self.agents[agent] = self._claim(node_id(family, agent.name or agent.symbol, agent.site))
         for capability in sorted(model.capabilities, key=lambda c: (c.unit, c.symbol, c.kind)):
             site = min(capability.sites, default=None)
             base = node_id(capability.framework, capability_name(capability), site)

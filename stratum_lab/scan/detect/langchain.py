@@ -48,6 +48,8 @@ _IMPLIED: Final[dict[str, str]] = {
     "create_python_agent": "PythonREPLTool",
 }  # fmt: skip
 """What the library gives an agent of these factories when it is not passed."""
+_ON_LANGGRAPH: Final = "create_agent"
+"""The factory whose agents LangGraph runs (events.md 2.1)."""
 _TOOL_ARGUMENTS: Final = ("tools", "toolkit", "tool", "extra_tools")
 _HUMAN_TOOLS: Final = frozenset({"HumanInputRun", "human"})
 
@@ -69,7 +71,9 @@ def agents(project: Project, model: Model) -> None:
     for site, made in factories.items():
         if model.agent_at(site) is None:
             name = made.text("name")
-            define(project, model, FRAMEWORK, made, name=name, identified=name is not None)
+            agent = define(project, model, FRAMEWORK, made, name=name, identified=name is not None)
+            if made.kind == _ON_LANGGRAPH:
+                agent.runs_on = "langgraph"
 
 
 def groups(project: Project, model: Model) -> None:
