@@ -10,10 +10,10 @@ import pytest
 from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
 from tests.support.patcher.scanned import static_ids
+from tests.support.patcher.stories import alone, asked, handed, ids, reads, refused, task, used, writes
 from tests.support.patcher.wire import Reply
 
 LINE = "ag2-1"
-GPT = "gpt-4o-mini"
 
 
 def run_of(name: str, *replies: Reply, **options: Any) -> Run:
@@ -24,49 +24,12 @@ def run_of(name: str, *replies: Reply, **options: Any) -> Run:
     return run
 
 
-def asked(by: str) -> list[str]:
-    """A model call."""
-    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {by}"]
-
-
-def refused(by: str) -> list[str]:
-    """A model call that fails, and the agent with it."""
-    return [
-        f"llm.call_start {GPT}",
-        "error.occurred AsyncChatCompletion BadRequestError raised",
-        f"llm.call_end {GPT} error by {by}",
-        f"error.propagated {by} BadRequestError",
-    ]
-
-
-def used(agent: str, tool: str, *inside: str, status: str = "success") -> list[str]:
-    """A use of a tool."""
-    return [f"tool.invoked {agent} > {tool}", *inside, f"tool.completed {agent} > {tool} {status}"]
-
-
-def task(agent: str, *inside: str, within: str = "", status: str = "success") -> list[str]:
-    """A task of an agent."""
-    around = f" in {within}" if within else ""
-    return [f"agent.task_start {agent}{around}", *inside, f"agent.task_end {agent} {status}"]
-
-
-def handed(source: str, target: str, kind: str, *inside: str, status: str = "success") -> list[str]:
-    """A delegation."""
-    pair = f"{source} > {target}"
-    return [f"delegation.initiated {pair} {kind}", *inside, f"delegation.completed {pair} {status}"]
-
-
-def alone(agent: str, *inside: str, status: str = "success") -> list[str]:
-    """A turn that the program asks for."""
-    return [f"execution.start {agent}", *task(agent, *inside, status=status), f"execution.end {agent} {status}"]
-
-
 def answer(agent: str, *inside: str) -> list[str]:
     """A participant reads what was said, answers, and everybody has its words."""
     return [
-        f"state.access {agent} read messages",
+        *reads(agent, "messages"),
         *task(agent, *inside),
-        f"state.access {agent} write messages",
+        *writes(agent, "messages"),
     ]
 
 
@@ -77,11 +40,6 @@ def turn(channel: str, agent: str, basis: str, *inside: str, giver: str | None =
         f"routing.decision {channel} > {agent} {kind} {basis}",
         *handed(giver or channel, agent, kind, *answer(agent, *inside)),
     ]
-
-
-def ids(run: Run, event_type: str, which: str) -> list[str]:
-    """Ids of a node of all events of a type."""
-    return [event[which]["node_id"] for event in run.of_type(event_type)]
 
 
 def test_turns_and_tools_are_seen_and_the_agents_middleware_stays_as_it_is() -> None:
@@ -132,10 +90,14 @@ def test_a_failed_model_call_passes_the_agent_and_ends_a_delegation() -> None:
         "failing", failure(400, "boom"), call("task_bob", objective="Help."), failure(400, "boom"), text("No.")
     )
     bob = handed(
-        "alice", "bob", "explicit", *task("bob", *refused("bob"), within="alice", status="error"), status="error"
+        "alice",
+        "bob",
+        "explicit",
+        *task("bob", *refused("bob"), "error.propagated bob BadRequestError", within="alice", status="error"),
+        status="error",
     )
     assert run.story == [
-        *alone("bob", *refused("bob"), status="error"),
+        *alone("bob", *refused("bob"), "error.propagated bob BadRequestError", status="error"),
         *alone("alice", *asked("alice"), *used("alice", "task_bob", *bob), *asked("alice")),
     ]
 
@@ -155,7 +117,7 @@ def test_a_turn_that_is_left_is_cancelled_with_its_tool() -> None:
 
 def test_a_streamed_answer_is_one_model_call() -> None:
     run = run_of("streaming", chunks("Now", " then."))
-    assert run.story == alone("speaker", f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by speaker")
+    assert run.story == alone("speaker", *asked("speaker"))
 
 
 def test_a_workflow_routes_by_its_graph_and_hands_over_by_a_tool() -> None:
@@ -218,7 +180,7 @@ def test_a_failed_turn_in_a_network_fails_its_delegation_and_variables_are_state
             "bob",
             "speaker_selection",
             "state.access bob read messages",
-            *task("bob", *refused("bob"), status="error"),
+            *task("bob", *refused("bob"), "error.propagated bob BadRequestError", status="error"),
             status="error",
         ),
     ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, chunks, cut, failure, raw_arguments, text
-from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.program import run_program
+from tests.support.patcher.stories import called, ends
 
 LINES = ("anthropic-old", "anthropic")
 SONNET, HAIKU, OPUS, RUNNER = (
@@ -18,16 +17,6 @@ SONNET, HAIKU, OPUS, RUNNER = (
 )
 
 every_line = pytest.mark.parametrize("line", LINES)
-
-
-def called(model: str, status: str = "success", tokens: str = "5+3") -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {model}", f"llm.call_end {model} {status} {tokens}".rstrip()]
-
-
-def ends(run: Run) -> list[dict[str, Any]]:
-    """Payloads of the closing events."""
-    return [event["payload"] for event in run.of_type("llm.call_end")]
 
 
 @every_line
@@ -75,8 +64,8 @@ def test_streams_end_where_the_program_stops_reading(line: str) -> None:
     with Endpoint(always=chunks("one ", "two ", "three")) as endpoint:
         run = run_program(line, "anthropic/streams.py", endpoint=endpoint)
     assert run.returncode == 0, run.stderr
-    left = called(HAIKU, "abandoned", "5+1")
-    unread = called(HAIKU, "abandoned", "")
+    left = called(HAIKU, status="abandoned", tokens="5+1")
+    unread = called(HAIKU, status="abandoned", tokens="")
     whole = called(HAIKU)
     assert run.story == [*whole, *whole, *left, *unread, *whole, *whole, *whole, *left]
     assert [end.get("output_size_bytes") for end in ends(run)] == [13, 13, 4, None, 13, 13, 13, 4]

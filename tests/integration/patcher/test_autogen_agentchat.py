@@ -14,10 +14,10 @@ from tests.support.fold import state_of
 from tests.support.patcher.endpoint import Endpoint, call, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
 from tests.support.patcher.scanned import static_ids
+from tests.support.patcher.stories import asked, executed, handed, ids, reads, refused, task, used, writes
 from tests.support.patcher.wire import Reply
 
 LINES = OLD, NEW = ("autogen-0.4", "autogen-0.7")
-GPT = "gpt-4o-mini"
 every_line = pytest.mark.parametrize("line", LINES)
 
 
@@ -29,37 +29,6 @@ def run_of(line: str, name: str, *replies: Reply, **options: Any) -> Run:
     return run
 
 
-def asked(by: str) -> list[str]:
-    """A model call."""
-    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {by}"]
-
-
-def refused(by: str) -> list[str]:
-    """A model call that fails."""
-    return [
-        f"llm.call_start {GPT}",
-        "error.occurred AsyncChatCompletion BadRequestError raised",
-        f"llm.call_end {GPT} error by {by}",
-    ]
-
-
-def used(agent: str, tool: str, *inside: str, status: str = "success") -> list[str]:
-    """A use of a tool."""
-    return [f"tool.invoked {agent} > {tool}", *inside, f"tool.completed {agent} > {tool} {status}"]
-
-
-def task(agent: str, *inside: str, within: str = "", status: str = "success") -> list[str]:
-    """A task of an agent."""
-    around = f" in {within}" if within else ""
-    return [f"agent.task_start {agent}{around}", *inside, f"agent.task_end {agent} {status}"]
-
-
-def handed(source: str, target: str, kind: str, *inside: str, status: str = "success") -> list[str]:
-    """A delegation."""
-    pair = f"{source} > {target}"
-    return [f"delegation.initiated {pair} {kind}", *inside, f"delegation.completed {pair} {status}"]
-
-
 def turn(group: str, agent: str, basis: str, *inside: str, within: str = "", giver: str | None = None) -> list[str]:
     """A turn in a group chat: the choice, the delegation, the work, the message that all share."""
     kind = "speaker_selection" if giver is None else "handoff"
@@ -69,9 +38,9 @@ def turn(group: str, agent: str, basis: str, *inside: str, within: str = "", giv
             giver or group,
             agent,
             kind,
-            f"state.access {agent} read messages",
+            *reads(agent, "messages"),
             *task(agent, *inside, within=within),
-            f"state.access {agent} write messages",
+            *writes(agent, "messages"),
         ),
     ]
 
@@ -81,19 +50,9 @@ def said_in_turn(group: str, agent: str, *, within: str = "") -> list[str]:
     return turn(group, agent, "round_robin", *asked(agent), within=within)
 
 
-def run_story(name: str, *inside: str, status: str = "success") -> list[str]:
-    """A run that the program asks for."""
-    return [f"execution.start {name}", *inside, f"execution.end {name} {status}"]
-
-
 def team_story(name: str, *inside: str, status: str = "success") -> list[str]:
     """A run of a team that is given a task."""
-    return run_story(name, f"state.access {name} write messages", *inside, status=status)
-
-
-def ids(run: Run, event_type: str, which: str) -> list[str]:
-    """Ids of a node of all events of a type."""
-    return [event[which]["node_id"] for event in run.of_type(event_type)]
+    return executed(name, *writes(name, "messages"), *inside, status=status)
 
 
 def payloads(run: Run, event_type: str, *keys: str) -> list[tuple[Any, ...]]:
@@ -237,7 +196,7 @@ def inner_team(within: str, source: str, team: str, kind: str, agents: Sequence[
 def test_an_agent_that_is_a_society_delegates_to_its_team(line: str) -> None:
     run = run_of(line, "society", text("One."), text("Two."), text("We."))
     inside = inner_team("society", "society", "inner", "hierarchical", ["one", "two"])
-    assert run.story == run_story("society", *task("society", *inside, *asked("society")))
+    assert run.story == executed("society", *task("society", *inside, *asked("society")))
 
 
 def test_an_agent_and_a_team_as_tools_are_delegations() -> None:
@@ -250,8 +209,8 @@ def test_an_agent_and_a_team_as_tools_are_delegations() -> None:
     poet = handed("boss", "poet", "explicit", *task("poet", *asked("poet"), within="boss"))
     board = inner_team("boss", "boss", "board", "explicit", ["one"])
     assert run.story == [
-        *run_story("boss", *task("boss", *asked("boss"), *used("boss", "poet", *poet), *asked("boss"))),
-        *run_story("boss", *task("boss", *asked("boss"), *used("boss", "ask_board", *board), *asked("boss"))),
+        *executed("boss", *task("boss", *asked("boss"), *used("boss", "poet", *poet), *asked("boss"))),
+        *executed("boss", *task("boss", *asked("boss"), *used("boss", "ask_board", *board), *asked("boss"))),
     ]
 
 
@@ -263,7 +222,7 @@ def test_agents_and_teams_that_an_agent_runs_itself_are_delegations(line: str) -
     crowd = handed(
         "lead", "crowd", "hierarchical", *task("crowd", "state.access crowd write messages", *voice, within="lead")
     )
-    assert run.story == run_story("lead", *task("lead", *helper, *crowd))
+    assert run.story == executed("lead", *task("lead", *helper, *crowd))
 
 
 @every_line
@@ -271,9 +230,9 @@ def test_functions_are_tools_and_a_failing_one_is_an_error_that_the_model_is_tol
     run = run_of(line, "tools", call("add", a=1, b=2), call("broken", reason="worn"), call("total", a=1, b=2))
     failed = "error.occurred broken LookupError caught_default"
     assert run.story == [
-        *run_story("clerk", *task("clerk", *asked("clerk"), *used("clerk", "add"))),
-        *run_story("clerk", *task("clerk", *asked("clerk"), *used("clerk", "broken", failed, status="error"))),
-        *run_story("clerk", *task("clerk", *asked("clerk"), *used("clerk", "total"))),
+        *executed("clerk", *task("clerk", *asked("clerk"), *used("clerk", "add"))),
+        *executed("clerk", *task("clerk", *asked("clerk"), *used("clerk", "broken", failed, status="error"))),
+        *executed("clerk", *task("clerk", *asked("clerk"), *used("clerk", "total"))),
     ]
     assert ids(run, "tool.invoked", "target_node") == [
         "autogen:add:tools.py:10",
@@ -286,11 +245,11 @@ def test_tools_of_a_workbench_are_seen_and_its_errors_are_told() -> None:
     run = run_of(NEW, "workbench", *(call(tool, title="Emma") for tool in ("find", "lend", "burn")))
     failed = "error.occurred lend ToolError caught_default"
     assert run.story == [
-        *run_story("librarian", *task("librarian", *asked("librarian"), *used("librarian", "find"))),
-        *run_story(
+        *executed("librarian", *task("librarian", *asked("librarian"), *used("librarian", "find"))),
+        *executed(
             "librarian", *task("librarian", *asked("librarian"), *used("librarian", "lend", failed, status="error"))
         ),
-        *run_story("librarian", *task("librarian", *asked("librarian"))),
+        *executed("librarian", *task("librarian", *asked("librarian"))),
     ]
 
 
@@ -307,7 +266,7 @@ def test_memory_is_read_and_written_by_who_is_at_work() -> None:
     run = run_of(NEW, "memory", text("Tea."))
     assert run.story == [
         "state.access program write likes",
-        *run_story("host", *task("host", "state.access host read likes", *asked("host"))),
+        *executed("host", *task("host", "state.access host read likes", *asked("host"))),
         "state.access program read likes",
     ]
 
@@ -316,13 +275,13 @@ def test_a_model_client_without_a_transport_tells_its_calls_itself() -> None:
     run = run_of(NEW, "replay")
     client = "ReplayChatCompletionClient"
     calls = [f"llm.call_start {client}", f"llm.call_end {client} success 7+1 by parrot"]
-    assert run.story == run_story("parrot", *task("parrot", *calls))
+    assert run.story == executed("parrot", *task("parrot", *calls))
 
 
 def test_a_streamed_answer_is_one_model_call() -> None:
     run = run_of(NEW, "streaming", chunks("Now", " then."))
-    calls = [f"llm.call_start {GPT}", f"llm.call_end {GPT} success by speaker"]
-    assert run.story == run_story("speaker", *task("speaker", *calls))
+    calls = asked("speaker", tokens="")
+    assert run.story == executed("speaker", *task("speaker", *calls))
 
 
 @every_line
@@ -340,7 +299,7 @@ def test_agents_of_the_program_have_one_task_a_turn_whichever_method_they_define
 def test_a_failed_model_call_passes_the_agent_and_the_team(line: str) -> None:
     run = run_of(line, "failing", *(failure(400, "boom") for _ in range(3)))
     passed = ["error.propagated alice BadRequestError"]
-    alone = run_story("alice", *task("alice", *refused("alice"), *passed, status="error"), status="error")
+    alone = executed("alice", *task("alice", *refused("alice"), *passed, status="error"), status="error")
     turn_of_alice = [
         "routing.decision pair > alice speaker_selection round_robin",
         *handed(
@@ -378,7 +337,7 @@ def test_a_manager_that_chooses_nobody_is_an_error_and_no_delegation() -> None:
 def test_streams_that_are_left_early_are_abandoned_runs(line: str) -> None:
     run = run_of(line, "abandoned", text("A."), text("B."))
     assert run.story == [
-        *run_story("alice", status="abandoned"),
+        *executed("alice", status="abandoned"),
         *team_story(
             "pair",
             *turn("pair", "alice", "round_robin", *asked("alice")),
@@ -391,7 +350,7 @@ def test_streams_that_are_left_early_are_abandoned_runs(line: str) -> None:
 @every_line
 def test_a_stream_that_is_forgotten_ends_later_and_is_not_around_the_next_run(line: str) -> None:
     *story, end = run_of(line, "forgotten").story
-    assert story == [*team_story("team", *turn("team", "eva", "round_robin"))[:-1], *run_story("alone", *task("alone"))]
+    assert story == [*team_story("team", *turn("team", "eva", "round_robin"))[:-1], *executed("alone", *task("alone"))]
     assert end in ("execution.end team abandoned", "execution.end team cancelled")  # as the event loop closes it
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.patcher import langgraph_stories
 from tests.support.patcher.endpoint import Endpoint, call, text
-from tests.support.patcher.program import PROGRAMS, Run, prepared, run_program
+from tests.support.patcher.program import Run, prepared, run_program
+from tests.support.patcher.stories import asked, called, used
 from tests.support.patcher.wire import Reply
 
 OLD, CURRENT, CLASSIC = "langgraph-0.2", "langgraph", "langgraph-teams"
@@ -29,30 +31,18 @@ def run(line: str, program: str, **options: Any) -> Run:
 
 def made(program: str, name: str, code: str, family: str = "langchain") -> str:
     """The id of a node that is made where a program's text goes on with some code."""
-    lines = (PROGRAMS / "langchain" / f"{program}.py").read_text().splitlines()
-    number = next(number for number in range(1, len(lines)) if "\n".join(lines[number - 1 :]).startswith(code))
-    return f"{family}:{name}:{program}.py:{number}"
-
-
-def used(tool: str, *told: str, by: str = "-", status: str = "success") -> list[str]:
-    """What the story says of one use of a tool."""
-    return [f"tool.invoked {by} > {tool}", *told, f"tool.completed {by} > {tool} {status}"]
-
-
-def asked(model: str, *told: str, end: str = "success") -> list[str]:
-    """What the story says of a model call."""
-    return [f"llm.call_start {model}", *told, f"llm.call_end {model} {end}"]
+    return langgraph_stories.made(program, name, code, family, "langchain")
 
 
 @every_line
 def test_tools_are_seen_wherever_they_are_called_from_with_what_becomes_of_their_errors(line: str) -> None:
     told = run(line, "tools")
     assert told.story == [
-        *used("add"),
-        *used("search", "error.occurred search ToolException caught_default", status="error"),
-        *used("strict_search", "error.occurred strict_search ToolException raised", status="error"),
-        *used("add", "error.occurred add ValidationError raised", status="error"),
-        *used("reverse"),
+        *used("-", "add"),
+        *used("-", "search", "error.occurred search ToolException caught_default", status="error"),
+        *used("-", "strict_search", "error.occurred strict_search ToolException raised", status="error"),
+        *used("-", "add", "error.occurred add ValidationError raised", status="error"),
+        *used("-", "reverse"),
     ]
     ids = [event["target_node"]["node_id"] for event in told.of_type("tool.invoked")]
     assert ids == [
@@ -72,12 +62,12 @@ def test_tools_are_seen_wherever_they_are_called_from_with_what_becomes_of_their
 def test_models_that_no_watched_client_serves_are_told_by_langchain(line: str) -> None:
     told = run(line, "models")
     assert told.story == [
-        *asked("native-1", end="success 7+2"),
-        *asked("native-1", "error.occurred Native RuntimeError raised", end="error"),
-        *asked("GenericFakeChatModel"),
-        *asked("GenericFakeChatModel", end="abandoned"),
-        *asked("native-1", end="success 7+2"),
-        *asked("FakeListLLM"),
+        *called("native-1", tokens="7+2"),
+        *called("native-1", "error.occurred Native RuntimeError raised", status="error", tokens=""),
+        *called("GenericFakeChatModel", tokens=""),
+        *called("GenericFakeChatModel", status="abandoned", tokens=""),
+        *called("native-1", tokens="7+2"),
+        *called("FakeListLLM", tokens=""),
     ]
     starts = [event["payload"] for event in told.of_type("llm.call_start")]
     assert [start["message_count"] for start in starts] == [2, 1, 1, 1, 1, 1]
@@ -95,7 +85,7 @@ def test_a_retriever_reads_its_store_and_the_client_library_tells_the_model_call
     told = run(line, "retrieval")
     assert told.story == [
         "state.access program read Shelf",
-        *asked("gpt-4o-mini", end="success 5+3"),
+        *called(),
         "state.access program read Shelf",
         "error.occurred Broken LookupError raised",
     ]
@@ -108,9 +98,9 @@ def test_an_agent_executor_is_an_agent_whose_tools_and_model_calls_are_its_own(l
     told = run(line, "executor")
     one = [
         "agent.task_start executor",
-        *asked("gpt-4o-mini", end="success by executor"),
-        *used("add", by="executor"),
-        *asked("gpt-4o-mini", end="success by executor"),
+        *asked("executor", tokens=""),
+        *used("executor", "add"),
+        *asked("executor", tokens=""),
         "agent.task_end executor success",
     ]
     assert told.story == one * 2
@@ -125,11 +115,11 @@ def test_what_the_model_says_wrongly_is_an_error_that_the_executor_caught(line: 
     told = run(line, "mistaken")
     assert told.story == [
         "agent.task_start reasoner",
-        *asked("gpt-4o-mini", end="success by reasoner"),
+        *asked("reasoner", tokens=""),
         "error.occurred reasoner OutputParserException caught_default",
-        *asked("gpt-4o-mini", end="success by reasoner"),
+        *asked("reasoner", tokens=""),
         "error.occurred reasoner InvalidTool caught_default",
-        *asked("gpt-4o-mini", end="success by reasoner"),
+        *asked("reasoner", tokens=""),
         "agent.task_end reasoner success",
     ]
 

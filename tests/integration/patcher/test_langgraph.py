@@ -9,18 +9,13 @@ import pytest
 from tests.support.patcher.endpoint import Endpoint, text
 from tests.support.patcher.langgraph_stories import (
     CURRENT,
-    MODEL,
     OLD,
     SCRIPTS,
-    asks,
-    execution,
     made,
-    reads,
     run,
-    task,
-    writes,
 )
 from tests.support.patcher.program import prepared, run_program
+from tests.support.patcher.stories import GPT, asked, executed, reads, task, writes
 
 every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 
@@ -28,7 +23,7 @@ every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 @every_line
 def test_a_routed_graph_tells_turns_state_route_and_the_node_that_asks_the_model(line: str) -> None:
     told = run(line, "routed")
-    assert told.story == execution(
+    assert told.story == executed(
         "app",
         task(
             "plan",
@@ -36,7 +31,7 @@ def test_a_routed_graph_tells_turns_state_route_and_the_node_that_asks_the_model
             writes("plan", "kind", "log"),
             "routing.decision plan > worker conditional_edge state",
         ),
-        task("worker", reads("worker", "question", "kind", "log"), asks("worker"), writes("worker", "log")),
+        task("worker", reads("worker", "question", "kind", "log"), asked("worker"), writes("worker", "log")),
         task("rest", reads("rest", "question", "kind", "log")),
     )
     [start] = told.of_type("execution.start")
@@ -70,10 +65,11 @@ def test_branches_that_run_at_once_keep_their_model_calls_apart(line: str) -> No
     with Endpoint(when={"left of": [text("L")], "right of": [text("R")]}) as endpoint:
         told = run_program(line, "langgraph/parallel.py", endpoint=endpoint)
     turns = {
-        node: task(node, reads(node, "topic", "notes"), asks(node), writes(node, "notes")) for node in ("left", "right")
+        node: task(node, reads(node, "topic", "notes"), asked(node), writes(node, "notes"))
+        for node in ("left", "right")
     }
     joined = task("join", reads("join", "topic", "notes"), writes("join", "topic"))
-    assert sorted(told.story) == sorted(execution("fork", *turns.values(), joined))
+    assert sorted(told.story) == sorted(executed("fork", *turns.values(), joined))
     assert [told.story[0], told.story[-len(joined) - 1 :]] == [
         "execution.start fork",
         [*joined, "execution.end fork success"],
@@ -90,15 +86,15 @@ def test_streams_are_one_run_each_and_one_that_is_left_is_abandoned(line: str) -
     told = run(line, "streamed")
     first = task("first", reads("first", "count"), writes("first", "count"))
     second = task("second", reads("second", "count"), writes("second", "count"))
-    whole = execution("counter", first, second)
-    assert told.story == [*whole, *whole, *execution("counter", first, status="abandoned")]
+    whole = executed("counter", first, second)
+    assert told.story == [*whole, *whole, *executed("counter", first, status="abandoned")]
     assert [event["payload"]["chunks_yielded"] for event in told.of_type("execution.end")] == [2, 3, 1]
 
 
 @every_line
 def test_a_retried_node_tells_each_attempt_and_a_final_error_passes_up_once(line: str) -> None:
     told = run(line, "retried")
-    assert told.story == execution(
+    assert told.story == executed(
         "graph",
         task("flaky", reads("flaky", "value"), "error.occurred flaky ConnectionError caught_retry", status="error"),
         task("flaky", reads("flaky", "value"), writes("flaky", "value")),
@@ -113,21 +109,21 @@ def test_a_retried_node_tells_each_attempt_and_a_final_error_passes_up_once(line
 def test_an_interrupt_is_no_error_and_the_resumed_run_is_a_run_of_its_own(line: str) -> None:
     told = run(line, "interrupted")
     assert told.story == [
-        *execution(
+        *executed(
             "desk",
             task("write", reads("write", "draft"), writes("write", "draft")),
             task("review", reads("review", "draft"), status="cancelled"),
         ),
-        *execution("desk", task("review", reads("review", "draft"), writes("review", "approved"))),
+        *executed("desk", task("review", reads("review", "draft"), writes("review", "approved"))),
     ]
 
 
 @every_line
 def test_tasks_of_the_functional_form_lie_inside_their_entry_point(line: str) -> None:
     told = run(line, "functional")
-    assert told.story == execution(
+    assert told.story == executed(
         "essay",
-        task("essay", task("draft", asks("draft"), around="essay"), task("shorten", around="essay")),
+        task("essay", task("draft", asked("draft"), within="essay"), task("shorten", within="essay")),
     )
     assert [event["source_node"]["node_id"] for event in told.of_type("agent.task_start")] == [
         made("functional", "essay", "@entrypoint"),
@@ -140,7 +136,7 @@ def test_tasks_of_the_functional_form_lie_inside_their_entry_point(line: str) ->
 def test_packets_for_one_node_are_one_route_and_as_many_turns(line: str) -> None:
     told = run(line, "mapped")
     square = task("square", reads("square", "item"), writes("square", "squares"))
-    assert told.story == execution(
+    assert told.story == executed(
         "mapper",
         task(
             "split",
@@ -160,9 +156,9 @@ def test_graphs_inside_graphs_run_inside_the_node_that_runs_them(line: str) -> N
     told = run(line, "subgraphs")
 
     def inner(graph: str, node: str, around: str) -> list[str]:
-        return execution(graph, task(node, reads(node, "text"), writes(node, "text"), around=around))
+        return executed(graph, task(node, reads(node, "text"), writes(node, "text"), within=around))
 
-    assert told.story == execution(
+    assert told.story == executed(
         "outer",
         task("clean", reads("clean", "text"), inner("cleaner", "strip", "clean"), writes("clean", "text")),
         task("shout", reads("shout", "text"), inner("shouter", "upper", "shout"), writes("shout", "text")),
@@ -175,10 +171,10 @@ def test_output_read_token_by_token_is_one_model_call_even_when_it_is_left(line:
     say = task(
         "say",
         reads("say", "text"),
-        [f"llm.call_start {MODEL}", f"llm.call_end {MODEL} success by say"],
+        asked("say", tokens=""),
         writes("say", "text"),
     )
-    whole = execution("speaker", say)
+    whole = executed("speaker", say)
     assert told.story[: 3 * len(whole)] == whole * 3
     assert told.story[3 * len(whole) :][:4] == ["execution.start speaker", *say[:3]]
     assert {line for line in told.story[3 * len(whole) + 4 :] if "llm" not in line} == {
@@ -191,8 +187,8 @@ def test_output_read_token_by_token_is_one_model_call_even_when_it_is_left(line:
 def test_typed_states_tell_what_was_read_and_only_what_changed(line: str) -> None:
     told = run(line, "typed")
     assert told.story == [
-        *execution("graph_of", task("node", reads("node", "fruit", "prices"), writes("node", "prices"))),
-        *execution("graph_of", task("node", reads("node", "number", "notes"), writes("node", "number"))),
+        *executed("graph_of", task("node", reads("node", "fruit", "prices"), writes("node", "prices"))),
+        *executed("graph_of", task("node", reads("node", "number", "notes"), writes("node", "number"))),
     ]
 
 
@@ -201,19 +197,19 @@ def test_errors_that_a_handler_a_time_limit_or_a_sibling_ends_are_told_where_the
     mend = "__error_handler__fail"
     story = told.story
     assert story[: story.index("execution.start pair")] == [
-        *execution(
+        *executed(
             "mended",
             task("fail", reads("fail", "value"), "error.occurred fail ValueError caught_default", status="error"),
             task(mend, reads(mend, "value"), writes(mend, "value")),
         ),
-        *execution(
+        *executed(
             "limited",
             [*task("slow", reads("slow", "value"), "error.occurred slow NodeTimeoutError raised", status="cancelled")],
             ["error.propagated limited NodeTimeoutError"],
             status="timeout",
         ),
     ]
-    pair = execution(
+    pair = executed(
         "pair",
         task(
             "break_early",
@@ -232,7 +228,7 @@ def test_errors_that_a_handler_a_time_limit_or_a_sibling_ends_are_told_where_the
 @every_line
 def test_each_input_of_a_batch_is_a_run(line: str) -> None:
     told = run(line, "batched")
-    one = execution("doubler", task("double", reads("double", "n"), writes("double", "n")))
+    one = executed("doubler", task("double", reads("double", "n"), writes("double", "n")))
     assert told.story == one * 2
 
 
@@ -240,7 +236,7 @@ def test_each_input_of_a_batch_is_a_run(line: str) -> None:
 def test_an_uncaught_error_of_an_asynchronous_node_is_told_once(line: str) -> None:
     told = run(line, "uncaught")
     assert told.returncode == 1
-    assert told.story == execution(
+    assert told.story == executed(
         "graph",
         task("fail", reads("fail", "value"), "error.occurred fail ValueError raised", status="error"),
         ["error.propagated graph ValueError"],
@@ -264,7 +260,7 @@ def test_programs_behave_the_same_with_and_without_the_patcher(line: str, progra
             stderr = re.sub(r'File "[^"]*/(site-packages|app)/', r'File "\1/', ended.stderr)
             stderr = re.sub(r"(?m)^/[^ :]*/(site-packages|app)/", r"\1/", stderr)
             stderr = re.sub(r"id '[0-9a-f-]{36}'", "id", stderr)
-            bodies = [{**request.body, "model": MODEL} for request in endpoint.requests]
+            bodies = [{**request.body, "model": GPT} for request in endpoint.requests]
             seen.append((ended.returncode, ended.stdout, stderr, bodies))
     assert seen[0] == seen[1]
 
@@ -272,7 +268,7 @@ def test_programs_behave_the_same_with_and_without_the_patcher(line: str, progra
 @every_line
 def test_a_programs_own_callbacks_are_the_only_ones_it_finds(line: str) -> None:
     told = run(line, "callbacks")
-    turn = execution(
+    turn = executed(
         "graph",
         task(
             "speak",

@@ -9,15 +9,11 @@ from tests.support.patcher.langgraph_stories import (
     CURRENT,
     OLD,
     TEAMS,
-    asks,
-    execution,
     made,
-    reads,
     run,
-    task,
-    writes,
 )
 from tests.support.patcher.program import run_program
+from tests.support.patcher.stories import asked, executed, reads, task, writes
 
 every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 
@@ -25,20 +21,20 @@ every_line = pytest.mark.parametrize("line", [OLD, CURRENT])
 def prebuilt_run(line: str) -> list[str]:
     """A run of the prebuilt agent with one use of its tool."""
     tools_read = reads("tools", "messages") if line == OLD else []
-    ask = (reads("agent", "messages"), asks("agent"), writes("agent", "messages"))
-    return execution(
+    ask = (reads("agent", "messages"), asked("agent"), writes("agent", "messages"))
+    return executed(
         "calculator",
         task(
             "calculator",
-            task("agent", *ask, "routing.decision agent > tools conditional_edge llm_output", around="calculator"),
+            task("agent", *ask, "routing.decision agent > tools conditional_edge llm_output", within="calculator"),
             task(
                 "tools",
                 tools_read,
                 ["tool.invoked calculator > add", "tool.completed calculator > add success"],
                 writes("tools", "messages"),
-                around="calculator",
+                within="calculator",
             ),
-            task("agent", *ask, "routing.decision agent > __end__ conditional_edge llm_output", around="calculator"),
+            task("agent", *ask, "routing.decision agent > __end__ conditional_edge llm_output", within="calculator"),
         ),
     )
 
@@ -61,20 +57,20 @@ def test_a_prebuilt_agent_is_a_task_of_its_own_and_uses_its_tools_itself(line: s
 
 def test_an_agent_of_create_agent_has_the_name_of_its_variable_and_routes_from_the_model() -> None:
     told = run(CURRENT, "created")
-    ask = (reads("model", "messages"), asks("model"), writes("model", "messages"))
-    assert told.story == execution(
+    ask = (reads("model", "messages"), asked("model"), writes("model", "messages"))
+    assert told.story == executed(
         "helper",
         task(
             "helper",
-            task("model", *ask, "routing.decision model > tools conditional_edge llm_output", around="helper"),
+            task("model", *ask, "routing.decision model > tools conditional_edge llm_output", within="helper"),
             task(
                 "tools",
                 ["tool.invoked helper > add", "tool.completed helper > add success"],
                 writes("tools", "messages"),
                 "routing.decision tools > model conditional_edge llm_output",
-                around="helper",
+                within="helper",
             ),
-            task("model", *ask, "routing.decision model > __end__ conditional_edge llm_output", around="helper"),
+            task("model", *ask, "routing.decision model > __end__ conditional_edge llm_output", within="helper"),
         ),
     )
     assert told.of_type("agent.task_start")[0]["source_node"]["node_id"] == made("created", "helper", "helper =")
@@ -88,7 +84,7 @@ def test_a_node_that_asks_the_model_whom_to_send_to_hands_over_until_that_turn_e
         return task(
             "supervisor",
             reads("supervisor", "task", "done"),
-            asks("supervisor"),
+            asked("supervisor"),
             f"routing.decision supervisor > {target} {kind} llm_output",
             [f"delegation.initiated supervisor > {target} handoff"] if kind == "handoff" else [],
         )
@@ -104,7 +100,7 @@ def test_a_node_that_asks_the_model_whom_to_send_to_hands_over_until_that_turn_e
             f"delegation.completed supervisor > {node} success",
         ]
 
-    assert told.story == execution(
+    assert told.story == executed(
         "team",
         decided("writer"),
         worked("writer"),
@@ -125,14 +121,14 @@ def test_a_node_that_asks_the_model_whom_to_send_to_hands_over_until_that_turn_e
 def test_a_destination_that_is_no_node_is_no_route_and_its_text_is_not_told(line: str) -> None:
     with Endpoint([text("ask somebody else, I cannot")]) as endpoint:
         told = run_program(line, "langgraph/commands.py", endpoint=endpoint)
-    assert told.story == execution("team", task("supervisor", reads("supervisor", "task", "done"), asks("supervisor")))
+    assert told.story == executed("team", task("supervisor", reads("supervisor", "task", "done"), asked("supervisor")))
     assert b"somebody" not in told.raw
 
 
 @every_line
 def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agent(line: str) -> None:
     told = run(line, "handoff")
-    assert told.story == execution(
+    assert told.story == executed(
         "swarm",
         task(
             "alice",
@@ -140,16 +136,16 @@ def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agen
             task(
                 "agent",
                 reads("agent", "messages"),
-                asks("agent"),
+                asked("agent"),
                 writes("agent", "messages"),
                 "routing.decision agent > tools conditional_edge llm_output",
-                around="alice",
+                within="alice",
             ),
             task(
                 "tools",
                 reads("tools", "messages") if line == OLD else [],
                 ["tool.invoked alice > transfer_to_bob", "tool.completed alice > transfer_to_bob success"],
-                around="alice",
+                within="alice",
             ),
         ),
         writes("alice", "messages"),
@@ -157,7 +153,7 @@ def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agen
         task(
             "bob",
             reads("bob", "messages"),
-            task("agent", reads("agent", "messages"), asks("agent"), writes("agent", "messages"), around="bob"),
+            task("agent", reads("agent", "messages"), asked("agent"), writes("agent", "messages"), within="bob"),
             writes("bob", "messages"),
         ),
         ["delegation.completed alice > bob success"],
@@ -172,17 +168,17 @@ def test_a_tool_that_hands_over_in_the_parent_graph_delegates_from_agent_to_agen
 def agent_turn(agent: str, *told: list[str] | str, target: str, tool: str | None = None) -> list[str]:
     """What the story says of the model's turn in a prebuilt agent, and of the tool that it uses then."""
     route = f"routing.decision agent > {target} conditional_edge llm_output"
-    asked = task("agent", reads("agent", "messages"), asks("agent"), writes("agent", "messages"), route, around=agent)
+    turn = task("agent", reads("agent", "messages"), asked("agent"), writes("agent", "messages"), route, within=agent)
     if tool is None:
-        return asked
+        return turn
     uses = [f"tool.invoked {agent} > {tool}", f"tool.completed {agent} > {tool} success"]
-    return [*asked, *task("tools", uses, *told, around=agent)]
+    return [*turn, *task("tools", uses, *told, within=agent)]
 
 
 def test_a_supervisor_delegates_to_the_very_agent_that_works() -> None:
     told = run(TEAMS, "supervised")
     wrote = writes("tools", "messages")
-    assert told.story == execution(
+    assert told.story == executed(
         "team",
         task(
             "supervisor",
@@ -214,7 +210,7 @@ def test_a_supervisor_delegates_to_the_very_agent_that_works() -> None:
 
 def test_a_swarm_starts_by_its_state_and_hands_over_by_its_tools() -> None:
     told = run(TEAMS, "swarming")
-    assert told.story == execution(
+    assert told.story == executed(
         "swarm",
         ["routing.decision swarm > alice conditional_edge state"],
         task("alice", reads("alice", "messages"), agent_turn("alice", target="tools", tool="transfer_to_bob")),
@@ -243,12 +239,12 @@ def test_a_tool_error_is_caught_by_the_tool_node_or_passes_up(line: str) -> None
         ]
 
     assert told.story == [
-        *execution(
+        *executed(
             "divider",
             ask,
             task("tools", reads("tools", "messages"), used("caught_default"), writes("tools", "messages")),
         ),
-        *execution(
+        *executed(
             "divider",
             ask,
             task(
@@ -272,13 +268,13 @@ def test_a_tool_that_asks_a_person_is_cancelled_then_used_again(line: str) -> No
     def model(target: str) -> list[str]:
         route = f"routing.decision agent > {target} conditional_edge llm_output"
         said = writes("agent", "messages")
-        return task("agent", reads("agent", "messages"), asks("agent"), said, route, around="clerk")
+        return task("agent", reads("agent", "messages"), asked("agent"), said, route, within="clerk")
 
     def used(status: str, wrote: list[str]) -> list[str]:
         uses = ["tool.invoked clerk > pay", f"tool.completed clerk > pay {status}"]
-        return task("tools", tools_read, uses, wrote, around="clerk", status=status)
+        return task("tools", tools_read, uses, wrote, within="clerk", status=status)
 
     assert told.story == [
-        *execution("clerk", task("clerk", model("tools"), used("cancelled", []))),
-        *execution("clerk", task("clerk", used("success", writes("tools", "messages")), model("__end__"))),
+        *executed("clerk", task("clerk", model("tools"), used("cancelled", []))),
+        *executed("clerk", task("clerk", used("success", writes("tools", "messages")), model("__end__"))),
     ]

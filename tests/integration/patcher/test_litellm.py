@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, chunks, failure, text
-from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.program import run_program
+from tests.support.patcher.stories import called, ends
 
 LINES = ("litellm-old", "litellm")
 MINI = "gpt-4o-mini"
 
 every_line = pytest.mark.parametrize("line", LINES)
-
-
-def called(model: str, status: str = "success", tokens: str = "5+3") -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {model}", f"llm.call_end {model} {status} {tokens}".rstrip()]
-
-
-def ends(run: Run) -> list[dict[str, Any]]:
-    """Payloads of the closing events."""
-    return [event["payload"] for event in run.of_type("llm.call_end")]
 
 
 @every_line
@@ -77,7 +66,7 @@ def test_streams_are_open_until_they_are_read_or_given_up(line: str) -> None:
     with Endpoint(always=chunks("one ", "two ", "three")) as endpoint:
         run = run_program(line, "litellm/streams.py", endpoint=endpoint)
     assert run.returncode == 0, run.stderr
-    read, left = called(MINI, tokens=""), called(MINI, "abandoned", "")
+    read, left = called(MINI, tokens=""), called(MINI, status="abandoned", tokens="")
     # LiteLLM itself keeps the stream that the program let go, so its end is seen when the program ends.
     assert run.story == [*read, *called(MINI), left[0], *read, left[1]]
     assert [end.get("output_size_bytes") for end in ends(run)] == [13, 13, 13, 4]

@@ -9,32 +9,18 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, cut, failure, raw_arguments, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.stories import GPT, called, ends, starts
 
 FIRST, *LATER = LINES = ("openai-1.0", "openai-1", "openai-2", "openai-3")
-MODEL, SECOND, INSTRUCT = "gpt-4o-mini", "second", "gpt-3.5-turbo-instruct"
+SECOND, INSTRUCT = "second", "gpt-3.5-turbo-instruct"
 
 every_line = pytest.mark.parametrize("line", LINES)
 later_lines = pytest.mark.parametrize("line", LATER)
 
 
-def called(model: str = MODEL, status: str = "success", tokens: str = "5+3") -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {model}", f"llm.call_end {model} {status} {tokens}".rstrip()]
-
-
-def streamed(model: str = MODEL, status: str = "success") -> list[str]:
+def streamed(model: str = GPT, status: str = "success") -> list[str]:
     """The story of a stream whose usage nobody asked for."""
-    return called(model, status, "")
-
-
-def ends(run: Run) -> list[dict[str, Any]]:
-    """Payloads of the closing events."""
-    return [event["payload"] for event in run.of_type("llm.call_end")]
-
-
-def starts(run: Run) -> list[dict[str, Any]]:
-    """Payloads of the opening events."""
-    return [event["payload"] for event in run.of_type("llm.call_start")]
+    return called(model, status=status, tokens="")
 
 
 def sources(run: Run) -> list[str]:
@@ -360,6 +346,6 @@ def test_without_an_endpoint_calls_go_where_the_program_sends_them() -> None:
             env={"OTHER_ADDRESS": endpoint.url + "/v1"},
         )
     assert run.story == called()
-    assert [(start["model_actual"], start["model_mapped"]) for start in starts(run)] == [(MODEL, False)]
-    assert asked(endpoint) == [("/v1/chat/completions", MODEL)]
+    assert [(start["model_actual"], start["model_mapped"]) for start in starts(run)] == [(GPT, False)]
+    assert asked(endpoint) == [("/v1/chat/completions", GPT)]
     assert run.hooks["openai.redirect"] == "not_applied"
