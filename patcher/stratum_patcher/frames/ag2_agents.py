@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import facts, nodes, spans, wrap
 from ..frame import Frame
 from ..nodes import Node
+from ..stored import held
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch
@@ -21,11 +22,6 @@ IDENTITY = Frame("ag2", "autogen", "ag2")
 AGENT_KEY = "__ag2_agent__"
 """Key under which a context holds its agent."""
 _SUBTASK = re.compile(r"subtask-[0-9a-f]{8}")
-
-
-def held(thing: Any, name: str) -> Any:
-    """An attribute of an object itself, without running properties; None when it has none of that name."""
-    return getattr(thing, "__dict__", {}).get(name)
 
 
 def name_of(agent: Any) -> str:

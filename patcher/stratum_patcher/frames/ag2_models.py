@@ -7,7 +7,8 @@ from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
-from .ag2_agents import IDENTITY, held
+from ..stored import held
+from .ag2_agents import IDENTITY
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch

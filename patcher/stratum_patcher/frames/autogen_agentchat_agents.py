@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import facts, nodes, spans, wrap
 from ..frame import Frame
 from ..nodes import Node
+from ..stored import held
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch
@@ -17,11 +18,6 @@ IDENTITY = Frame("autogen_agentchat", "autogen", "autogen-agentchat", suppresses
 input_of_turn: ContextVar[str | None] = ContextVar("stratum_autogen_input", default=None)
 """Id of the node whose words the turn of a group chat that runs here begins with."""
 _CHUNK = "ModelClientStreamingChunkEvent"
-
-
-def held(thing: Any, name: str) -> Any:
-    """An attribute of an object itself, without running properties; None when it has none of that name."""
-    return getattr(thing, "__dict__", {}).get(name)
 
 
 def name_of(thing: Any) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facts, nodes, spans, wrap
 from ..nodes import Node
+from ..stored import held
 from . import autogen_agentchat_groups as groups
-from .autogen_agentchat_agents import IDENTITY, Making, Task, held, said
+from .autogen_agentchat_agents import IDENTITY, Making, Task, said
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch

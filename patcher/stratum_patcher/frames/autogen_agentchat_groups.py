@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import spans, wrap
 from ..nodes import Node
-from .autogen_agentchat_agents import IDENTITY, held, input_of_turn, node_of, said
+from ..stored import held
+from .autogen_agentchat_agents import IDENTITY, input_of_turn, node_of, said
 
 if TYPE_CHECKING:
     from ..wrap import Call, Watch

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import spans, variables, wrap
 from ..nodes import Node
-from .autogen_agentchat_agents import IDENTITY, Making, Run, TeamTask, handed_down, held, input_of_turn, inside, node_of
+from ..stored import held
+from .autogen_agentchat_agents import IDENTITY, Making, Run, TeamTask, handed_down, input_of_turn, inside, node_of
 from .autogen_agentchat_groups import Group, groups
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
 from ..nodes import Node
-from .autogen_agentchat_agents import IDENTITY, Making, held, name_of
+from ..stored import held
+from .autogen_agentchat_agents import IDENTITY, Making, name_of
 from .autogen_agentchat_groups import asks_model
 
 if TYPE_CHECKING:

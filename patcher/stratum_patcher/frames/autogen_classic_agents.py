@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facts, nodes
 from ..frame import Frame
+from ..stored import held
 from ..wrap import Watch, every_subclass
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ def _distribution() -> str:
 
 VOICE = Frame("autogen_classic", FAMILY, _distribution())
 """In whose name all parts of the frame speak; `autogen_classic.FRAME` is the same with its hooks."""
-
-
-def held(thing: Any, name: str, default: Any = None) -> Any:
-    """An attribute that an object holds itself."""
-    try:
-        attributes = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        return default
-    return attributes.get(name, default)
 
 
 def name_of(agent: Any) -> str:

@@ -10,8 +10,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .. import facts, spans
+from ..stored import held
 from ..wrap import NotApplied, Watch, every_subclass
-from .autogen_classic_agents import VOICE, held, name_of, node_of, said
+from .autogen_classic_agents import VOICE, name_of, node_of, said
 
 if TYPE_CHECKING:
     from ..nodes import Node

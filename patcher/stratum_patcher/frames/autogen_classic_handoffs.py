@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import spans
+from ..stored import held
 from ..wrap import NotApplied, Watch, method
-from .autogen_classic_agents import VOICE, held, is_manager, name_of, node_of, participants
+from .autogen_classic_agents import VOICE, is_manager, name_of, node_of, participants
 from .autogen_classic_groups import Handover, group_of
 
 if TYPE_CHECKING:

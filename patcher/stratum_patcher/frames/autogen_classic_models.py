@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans
+from ..stored import held
 from ..wrap import Watch, method
-from .autogen_classic_agents import FAMILY, VOICE, held
+from .autogen_classic_agents import FAMILY, VOICE
 
 if TYPE_CHECKING:
     from ..wrap import Call

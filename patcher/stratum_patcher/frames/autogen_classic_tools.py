@@ -11,8 +11,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans
+from ..stored import held
 from ..wrap import NotApplied, Watch, every_subclass, function, method
-from .autogen_classic_agents import FAMILY, VOICE, held, name_of
+from .autogen_classic_agents import FAMILY, VOICE, name_of
 from .autogen_classic_groups import EXECUTOR
 from .autogen_classic_handoffs import is_handoff
 

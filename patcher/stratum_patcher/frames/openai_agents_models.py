@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
+from ..stored import held
 from ..wrap import Call, Watch
 from . import openai_agents_run as run
-from .openai_agents_run import FAMILY, held
+from .openai_agents_run import FAMILY
 
 if TYPE_CHECKING:
     from ..frame import Frame

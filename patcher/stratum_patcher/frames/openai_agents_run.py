@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
+from ..stored import held
 from ..wrap import Call, Watch
 
 if TYPE_CHECKING:
@@ -87,11 +88,6 @@ def started() -> Run:
         run = Run()
         _current.set(run)
     return run
-
-
-def held(thing: Any, name: str) -> Any:
-    """What an object itself holds under a name."""
-    return getattr(thing, "__dict__", {}).get(name)
 
 
 def node(thing: Any, name: str, kind: str = "agent") -> nodes.Node:

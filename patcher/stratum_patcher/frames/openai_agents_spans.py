@@ -12,9 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import facts, nodes, redirect, spans, wrap
+from ..stored import held
 from ..wrap import Call, NotApplied, Watch
 from . import openai_agents_run as run
-from .openai_agents_run import FAMILY, held
+from .openai_agents_run import FAMILY
 
 if TYPE_CHECKING:
     from ..frame import Frame

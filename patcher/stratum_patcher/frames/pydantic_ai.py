@@ -14,9 +14,10 @@ from typing import Any, Callable
 
 from .. import facts, nodes, spans, wrap
 from ..frame import Frame, Hook
+from ..stored import held
 from ..wrap import Call, Watch
 from . import pydantic_ai_models, pydantic_ai_nodes, pydantic_ai_tools
-from .pydantic_ai_nodes import FAMILY, held
+from .pydantic_ai_nodes import FAMILY
 
 
 class Task(spans.Agent):

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
+from ..stored import held, text
 from ..wrap import Call, Watch
-from . import pydantic_ai_nodes
-from .pydantic_ai_nodes import FAMILY, held
+from .pydantic_ai_nodes import FAMILY
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -77,7 +77,7 @@ def _begin(frame: Frame, call: Call) -> Watch | None:
     return Generation(
         frame,
         node,
-        requested=pydantic_ai_nodes.text(model, "_model_name") or type(model).__name__,
+        requested=text(model, "_model_name") or type(model).__name__,
         messages=_messages(call.get("messages", 0)),
         tools=bool(tools) if isinstance(tools, (list, tuple)) else False,
         tentative=True,

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from .. import nodes
+from ..stored import held, text
 from ..wrap import Watch
 
 FAMILY = "pydantic_ai"
 UNNAMED = "agent"
 """What the library itself calls an agent whose name was neither given nor found."""
-
-
-def held(thing: Any, name: str) -> Any:
-    """What an object itself holds under a name."""
-    return getattr(thing, "__dict__", {}).get(name)
-
-
-def text(thing: Any, name: str) -> str | None:
-    """A text that an object or its class holds under a name; properties are left alone."""
-    found = inspect.getattr_static(thing, name, None)
-    return str.__str__(found) if isinstance(found, str) else None
 
 
 def agent(thing: Any) -> nodes.Node:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import spans, wrap
+from ..stored import held
 from ..wrap import Call, NotApplied, Watch
 from . import pydantic_ai_nodes
-from .pydantic_ai_nodes import held
 
 if TYPE_CHECKING:
     from ..frame import Frame

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stratum_patcher import frame as frames
-from stratum_patcher import nodes, spans
-from stratum_patcher.frames import ag2, autogen_agentchat
+from stratum_patcher import nodes, spans, stored
 from stratum_patcher.frames import autogen_agentchat_agents as agents
 from stratum_patcher.frames import autogen_agentchat_groups as groups
 from stratum_patcher.frames import autogen_agentchat_teams as teams
-from stratum_patcher.targets import TARGETS
 
 from .conftest import Events
-
-HOOKS = [(frame.FRAME, hook) for frame in (autogen_agentchat, ag2) for hook in frame.FRAME.hooks]
-
-
-@pytest.mark.parametrize(("frame", "hook"), HOOKS, ids=[hook.name for _, hook in HOOKS])
-def test_a_module_without_what_a_hook_needs_is_told_and_not_an_error(
-    events: Events, frame: frames.Frame, hook: frames.Hook
-) -> None:
-    frames.undo(frame.name)
-    frames.apply(frame.name, hook.module, ModuleType(hook.module))
-    told = [event["payload"] for event in events() if event["payload"].get("hook") == hook.name]
-    frames.undo(frame.name)
-    assert [payload["status"] for payload in told] == ["not_applied"]
-    assert told[0]["reason"]
-
-
-@pytest.mark.parametrize(("frame", "hook"), HOOKS, ids=[hook.name for _, hook in HOOKS])
-def test_every_hook_has_its_module_among_the_targets(frame: frames.Frame, hook: frames.Hook) -> None:
-    assert frame.name in TARGETS[hook.module]
 
 
 class Team:
@@ -121,6 +99,6 @@ def test_what_is_read_of_an_object_runs_none_of_its_properties() -> None:
             raise AssertionError("read")
 
     assert agents.name_of(Sly()) == "Sly"
-    assert agents.held(7, "_name") is None
+    assert stored.held(7, "_name") is None
     assert nodes.known(Sly()) is None
     assert spans.current() is None

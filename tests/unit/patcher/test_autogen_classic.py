@@ -7,28 +7,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from stratum_patcher import frame as frames
 from stratum_patcher import nodes, spans, wrap
-from stratum_patcher.frames import autogen_classic
 from stratum_patcher.frames import autogen_classic_agents as agents
 from stratum_patcher.frames import autogen_classic_groups as groups
 from stratum_patcher.frames import autogen_classic_handoffs as handoffs
 from stratum_patcher.frames import autogen_classic_models as models
-from stratum_patcher.targets import TARGETS
 
 from .conftest import Events
-
-HOOKS = autogen_classic.FRAME.hooks
-
-
-@pytest.mark.parametrize("hook", HOOKS, ids=[hook.name for hook in HOOKS])
-def test_a_module_without_what_a_hook_needs_is_told_and_not_an_error(events: Events, hook: frames.Hook) -> None:
-    frames.undo("autogen_classic")
-    frames.apply("autogen_classic", hook.module, ModuleType(hook.module))
-    told = [event["payload"] for event in events() if event["payload"].get("hook") == hook.name]
-    frames.undo("autogen_classic")
-    assert [payload["status"] for payload in told] == ["not_applied"]
-    assert "autogen_classic" in TARGETS[hook.module]
 
 
 class Agent:
