@@ -53,4 +53,4 @@ def _tell(error: "BaseException | None") -> None:
         from .frames import errors
     except ImportError:  # the program forbids imports
         return
-    wrap.guarded("errors.threads", errors.tell_uncaught, error)
+    wrap.guarded("errors.threads", errors.tell_uncaught, error, ends_thread=True)

@@ -51,6 +51,13 @@ class Watch:
         """A watched generator was closed before its end."""
         self.failed(GeneratorExit())
 
+    def broken(self, error: BaseException | None) -> None:
+        """What is told of the call's end raised itself; nothing may stay open.
+
+        Args:
+            error: What the call raised; None when it returned.
+        """
+
     def pause(self) -> None:
         """A watched generator is about to give control to its consumer."""
 
@@ -103,6 +110,27 @@ def guarded(what: str, function: Callable[..., Any], *args: Any, default: Any = 
     except Exception as fault:  # noqa: BLE001 - the law: a fault of ours must not become one of the program's
         emit.fault(what, type(fault).__name__)
         return default
+
+
+def _ended(what: str, watch: Watch, error: BaseException | None, tell: Callable[..., Any], *args: Any) -> Any:
+    """Tell a watch how its call ended; where that fails, have it leave nothing open.
+
+    Args:
+        what: Name of the part, for the event that tells a fault.
+        watch: Whom to tell.
+        error: What the call raised; None when it returned.
+        tell: The watch's `done`, `failed` or `abandoned`.
+        args: What it takes: the result, the error, nothing.
+
+    Returns:
+        What the watch makes of the result; after a fault the result itself.
+    """
+    try:
+        return tell(*args)
+    except Exception as fault:  # noqa: BLE001 - see `guarded`
+        emit.fault(what, type(fault).__name__)
+        guarded(what, watch.broken, error)
+        return args[0] if args else None
 
 
 def attempt(function: Callable[..., Any], *args: Any) -> Exception | None:
@@ -317,10 +345,10 @@ def _function(function: Any, start: Any, what: str) -> Any:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            guarded(what, watch.failed, error)
+            _ended(what, watch, error, watch.failed, error)
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
-        return guarded(what, watch.done, result, default=result)
+        return _ended(what, watch, None, watch.done, result)
 
     return wrapper
 
@@ -332,10 +360,10 @@ def _coroutine(function: Any, start: Any, what: str) -> Any:
             result = await function(*args, **kwargs)
         except BaseException as error:
             if watch is not None:
-                guarded(what, watch.failed, error)
+                _ended(what, watch, error, watch.failed, error)
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
-        return result if watch is None else guarded(what, watch.done, result, default=result)
+        return result if watch is None else _ended(what, watch, None, watch.done, result)
 
     return wrapper
 
@@ -365,30 +393,31 @@ def drive(inner: Any, watch: Watch, what: str = "generator") -> Any:
             else:
                 value = next(inner) if send is None else inner.send(send)
         except StopIteration as end:
-            guarded(what, watch.done, None)
+            _ended(what, watch, None, watch.done, None)
             return end.value
         except BaseException as error:
-            guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+            _ended(what, watch, error, *_tells(watch, error))
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
         guarded(what, watch.item, value)
         guarded(what, watch.pause)
         try:
             send = yield value
-        except GeneratorExit:
+        except GeneratorExit as closing:
             guarded(what, watch.resume)
             try:
                 inner.close()
             finally:
-                guarded(what, watch.abandoned)
+                _ended(what, watch, closing, watch.abandoned)
             raise
         except BaseException as error:  # noqa: BLE001 - goes into the generator
             thrown, send = error, None
         guarded(what, watch.resume)
 
 
-def _told(error: BaseException) -> tuple[BaseException, ...]:
-    return () if isinstance(error, GeneratorExit) else (error,)
+def _tells(watch: Watch, error: BaseException) -> tuple[Any, ...]:
+    """What a watch is to be told of an exception that ended a generator: the method and what it takes."""
+    return (watch.abandoned,) if isinstance(error, GeneratorExit) else (watch.failed, error)
 
 
 def _async_generator(function: Any, start: Any, what: str) -> Any:
@@ -412,23 +441,23 @@ def _async_generator(function: Any, start: Any, what: str) -> Any:
                         value = await unowned(inner.asend, send)
                 except StopAsyncIteration:
                     open_still = False
-                    guarded(what, watch.done, None)
+                    _ended(what, watch, None, watch.done, None)
                     return
                 except BaseException as error:
                     open_still = False
-                    guarded(what, watch.abandoned if isinstance(error, GeneratorExit) else watch.failed, *_told(error))
+                    _ended(what, watch, error, *_tells(watch, error))
                     raise
                 guarded(what, watch.item, value)
                 guarded(what, watch.pause)
                 try:
                     send = yield value
-                except GeneratorExit:
+                except GeneratorExit as closing:
                     guarded(what, watch.resume)
                     try:
                         await inner.aclose()
                     finally:
                         open_still = False
-                        guarded(what, watch.abandoned)
+                        _ended(what, watch, closing, watch.abandoned)
                     raise
                 except BaseException as error:  # noqa: BLE001 - goes into the generator
                     thrown, send = error, None

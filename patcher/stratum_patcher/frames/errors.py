@@ -15,16 +15,24 @@ from ..frame import Frame, Hook
 from ..wrap import NotApplied
 
 _ENDINGS = (SystemExit, KeyboardInterrupt, GeneratorExit)
+_NAME = "unhandled_exception"
 
 
-def tell_uncaught(error: BaseException | None) -> None:
+def tell_uncaught(error: BaseException | None, *, ends_thread: bool = False) -> None:
     """Tell an exception that nobody caught.
 
     Args:
         error: The exception; ways to end a program, None, and what was told before give nothing.
+        ends_thread: Whether it ends a thread. An exception ends one thread at most, so one that seems to have ended
+            another is a new one in the place of the old.
     """
-    if error is None or isinstance(error, _ENDINGS) or spans.told(error):
+    if error is None or isinstance(error, _ENDINGS):
         return
+    known = spans.trace(error)
+    if known is not None:
+        if not ends_thread or known.node.name != _NAME:
+            return
+        spans.forget(error)
     spans.error(FRAME, _node(error), error)
 
 
@@ -37,7 +45,7 @@ def _node(error: BaseException) -> nodes.Node:
         if inside is not None:
             file, line = inside, step.tb_lineno
         step = step.tb_next
-    return nodes.Node(f"generic:exception:{file}:{line}", "agent", "unhandled_exception")
+    return nodes.Node(f"generic:exception:{file}:{line}", "agent", _NAME)
 
 
 def watch_threads(module: Any) -> None:

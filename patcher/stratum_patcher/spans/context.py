@@ -90,14 +90,3 @@ def silent(kind: str) -> bool:
             return True
         span = span.parent
     return False
-
-
-def around(outer: Span | None, inner: Span | None) -> bool:
-    """Whether one span is another one or encloses it."""
-    if outer is None:
-        return True
-    while inner is not None:
-        if inner is outer:
-            return True
-        inner = inner.parent
-    return False

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+
 from .. import facts, nodes
 from ..emit import emit
-from .context import around, current, depth_of
+from ..wrap import INTERNAL
+from .context import current, depth_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,17 +45,57 @@ def status_of(frame: Frame, error: BaseException) -> str:
 
 
 class _Seen:
-    """An exception that was told: its class and words, where, by which event."""
+    """An exception that was told: its class, words and the line that raised it, where, by which event.
 
-    __slots__ = ("depth", "event_id", "kind", "node", "span", "text")
+    The exception itself is not kept. The spans around it, innermost first, are referred to weakly, since spans hold
+    what belongs to the program.
+    """
 
-    def __init__(self, kind: type, text: str, span: Span | None, node: Node, event_id: str, depth: int) -> None:
-        self.kind = kind
+    __slots__ = ("around", "depth", "event_id", "kind", "node", "raised", "text")
+
+    def __init__(self, exc: BaseException, text: str, span: Span | None, node: Node, event_id: str) -> None:
+        self.kind = type(exc)
         self.text = text
-        self.span = span
+        self.raised = _raised_at(exc)
         self.node = node
         self.event_id = event_id
-        self.depth = depth
+        self.depth = 0
+        self.around: tuple[weakref.ref[Span], ...] = ()
+        self.reached(span)
+
+    def reached(self, span: Span | None) -> None:
+        """The exception was seen at a span."""
+        around = []
+        while span is not None:
+            around.append(weakref.ref(span))
+            span = span.parent
+        self.around = tuple(around)
+
+    def is_of(self, exc: BaseException, text: str) -> bool:
+        """Whether an exception at the same address is the one that was told: addresses are used again."""
+        if self.kind is not type(exc) or self.text != text:
+            return False
+        raised = _raised_at(exc)
+        return raised is None or self.raised is None or raised == self.raised
+
+    def within(self, span: Span | None) -> bool:
+        """Whether the exception was last seen at a span or inside it."""
+        return span is None or any(each() is span for each in self.around)
+
+    def at(self, span: Span | None) -> bool:
+        """Whether the exception was last seen at this very span."""
+        return not self.around if span is None else bool(self.around) and self.around[0]() is span
+
+
+def _raised_at(exc: BaseException) -> tuple[str, int] | None:
+    """File and line that raised an exception, which stay while it passes on; None before it was raised."""
+    found, step = None, exc.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if file != INTERNAL:
+            found = (file, step.tb_lineno)
+        step = step.tb_next
+    return found
 
 
 _seen: dict[int, _Seen] = {}
@@ -84,9 +127,7 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
     span, nothing for one that this span told already."""
     text = facts.message(exc)
     seen = _seen.get(id(exc))
-    if seen is not None and (seen.kind is not type(exc) or seen.text != text or not around(span, seen.span)):
-        seen = None
-    if seen is None:
+    if seen is None or not seen.within(span) or not seen.is_of(exc, text):
         event_id = emit(
             frame,
             "error.occurred",
@@ -100,13 +141,10 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
             },
             depth=depth_of(node),
         )
-        if len(_seen) >= _SEEN:
-            _seen.pop(next(iter(_seen)), None)
-        _seen.pop(id(exc), None)
-        _seen[id(exc)] = _Seen(type(exc), text, span, node, event_id, 0)
+        _keep(exc, _Seen(exc, text, span, node, event_id))
         return event_id
-    if seen.span is span or seen.node is node:
-        seen.span = span
+    if seen.at(span) or seen.node is node:
+        seen.reached(span)
         return seen.event_id
     emit(
         frame,
@@ -125,13 +163,28 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
         },
         depth=depth_of(node),
     )
-    seen.span, seen.node, seen.depth = span, node, seen.depth + 1
+    seen.node, seen.depth = node, seen.depth + 1
+    seen.reached(span)
     return seen.event_id
 
 
+def _keep(exc: BaseException, seen: _Seen) -> None:
+    """Note what was told of an exception, as the latest; the earliest of too many is forgotten."""
+    _seen.pop(id(exc), None)
+    if len(_seen) >= _SEEN:
+        _seen.pop(next(iter(list(_seen))), None)  # a copy: other threads may add meanwhile
+    _seen[id(exc)] = seen
+
+
 def trace(exc: BaseException) -> Any:
-    """What was told of an exception, to be kept without keeping the exception; None when nothing was."""
+    """What was told of an exception, to be kept without keeping the exception; None when nothing was. Its `node` is
+    where the exception was seen last."""
     return _seen.get(id(exc)) if told(exc) else None
+
+
+def forget(exc: BaseException) -> None:
+    """An exception is not the one that was told at its address."""
+    _seen.pop(id(exc), None)
 
 
 def stands_for(exc: BaseException, known: Any) -> None:
@@ -142,7 +195,9 @@ def stands_for(exc: BaseException, known: Any) -> None:
         known: What `trace` gave for the other.
     """
     if known is not None and not told(exc):
-        _seen[id(exc)] = _Seen(type(exc), facts.message(exc), known.span, known.node, known.event_id, known.depth)
+        seen = _Seen(exc, facts.message(exc), None, known.node, known.event_id)
+        seen.around, seen.depth = known.around, known.depth
+        _keep(exc, seen)
 
 
 def error_facts(frame: Frame, error: BaseException) -> dict[str, Any]:
@@ -156,7 +211,7 @@ def error_facts(frame: Frame, error: BaseException) -> dict[str, Any]:
 def told(exc: BaseException) -> bool:
     """Whether this exception was told by a span."""
     seen = _seen.get(id(exc))
-    return seen is not None and seen.kind is type(exc) and seen.text == facts.message(exc)
+    return seen is not None and seen.is_of(exc, facts.message(exc))
 
 
 def _where(exc: BaseException) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 
 from .. import facts, nodes
 from ..emit import emit
+from ..wrap import guarded
 from .context import stack_of, unset
 from .errors import SUCCESS
 from .span import Span
@@ -131,7 +132,7 @@ class Llm(Span):
     def fail(self, error: BaseException, *, handling: str | None = None, **told: Any) -> None:
         """See `Span`."""
         if not self.closed:
-            self._settle()
+            guarded(self.opening, self._settle)
         super().fail(error, handling=handling, **told)
 
     def close(self, status: str = SUCCESS, **told: Any) -> None:
@@ -139,7 +140,7 @@ class Llm(Span):
         if self.closed:
             return
         if self.tentative:
-            self._settle()
+            guarded(self.opening, self._settle)
         if not self.speaks:
             self._hand_up(told)
         elif "tool_calls_made" in self._end:
@@ -167,10 +168,11 @@ class Llm(Span):
         if not self.tentative:
             return
         self.tentative = False
+        messages, self._unread = self._unread, None
         if self.covered:
             self.speaks = False
         elif self.speaks:
-            self._start.update(_message_facts(self._unread))
+            self._start.update(_message_facts(messages))
             self.event_id = emit(
                 self.frame, self.opening, source=self.node, payload=self._start, depth=self.depth, at=self.at
             )

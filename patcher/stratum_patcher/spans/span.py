@@ -8,7 +8,7 @@ from .. import facts, nodes
 from ..emit import emit
 from ..wrap import Watch, guarded
 from .context import current, depth_of, innermost, silent, unset
-from .errors import ERROR, SUCCESS, TIMEOUT, error_text, report, status_of
+from .errors import ERROR, SUCCESS, TIMEOUT, error_facts, error_text, report, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +130,11 @@ class Span(Watch):
         """The watched call raised: tell the error, then close."""
         self.fail(error)
 
+    def broken(self, error: BaseException | None) -> None:
+        """See `Watch`: close with nothing but how the call ended."""
+        told = {"status": SUCCESS} if error is None else error_facts(self.frame, error)
+        self.close(**told)
+
     def fail(self, error: BaseException, *, handling: str | None = None, **told: Any) -> None:
         """Tell an error that left the span, then close it.
 
@@ -143,7 +148,7 @@ class Span(Watch):
         status = status_of(self.frame, error)
         if status in (ERROR, TIMEOUT):
             if self.speaks:
-                report(self.frame, self.node, error, handling=handling, span=self)
+                guarded("error", report, self.frame, self.node, error, handling=handling, span=self)
             told = {"error": facts.message(error), "error_type": facts.error_class(error), **told}
         self.close(status, **told)
 
