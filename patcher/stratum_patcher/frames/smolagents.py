@@ -11,9 +11,10 @@ from typing import Any
 
 from .. import facts, spans, variables, wrap
 from ..frame import Frame, Hook
+from ..stored import held
 from ..wrap import Call, NotApplied, Watch
 from . import smolagents_models, smolagents_nodes, smolagents_tools
-from .smolagents_nodes import FAMILY, held, keys
+from .smolagents_nodes import FAMILY, keys
 
 STREAMS = ("_run_stream", "_run", "stream_run")
 """Names that versions give to the generator behind `run(stream=True)`."""

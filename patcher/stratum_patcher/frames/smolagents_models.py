@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
+from ..stored import held, text
 from ..wrap import Call, Watch
 from . import smolagents_nodes
-from .smolagents_nodes import held
 
 if TYPE_CHECKING:
     from ..frame import Frame
@@ -63,7 +63,7 @@ class Generation(spans.Llm):
 
 def _begin(frame: Frame, call: Call) -> Watch | None:
     model = call.instance
-    name = smolagents_nodes.attribute(model, "model_id")
+    name = text(model, "model_id")
     node = nodes.node(
         smolagents_nodes.FAMILY, type(model).__name__, nodes.caller((smolagents_nodes.FAMILY,)), "capability"
     )

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from .. import nodes, spans
+from ..stored import held, text
 
 FAMILY = "smolagents"
 MAX_CHAIN = 20
 """How many causes of an exception are looked at."""
-
-
-def attribute(thing: Any, name: str) -> str | None:
-    """A text that an object or its class holds under a name; None for anything else, properties included."""
-    found = inspect.getattr_static(thing, name, None)
-    return str.__str__(found) if isinstance(found, str) else None
-
-
-def held(thing: Any, name: str) -> Any:
-    """What an object itself holds under a name."""
-    return getattr(thing, "__dict__", {}).get(name)
 
 
 def keys(mapping: Any) -> list[str]:
@@ -31,7 +20,7 @@ def keys(mapping: Any) -> list[str]:
 def agent(thing: Any) -> nodes.Node:
     """The node of an agent."""
     found = nodes.known(thing)
-    name = attribute(thing, "name")
+    name = text(thing, "name")
     if found is None:
         return nodes.of(thing, FAMILY, name or type(thing).__name__)
     return found if name is None or found.name == nodes.clean(name) else renamed(thing, found, name)
@@ -45,7 +34,7 @@ def made(thing: Any, kind: str, variable: str | None = None) -> nodes.Node:
         kind: Type of its node.
         variable: Name of the variable that it is kept in.
     """
-    name = attribute(thing, "name") or variable or type(thing).__name__
+    name = text(thing, "name") or variable or type(thing).__name__
     return nodes.remember(thing, nodes.node(FAMILY, name, nodes.here(), kind))
 
 
@@ -60,7 +49,7 @@ def tool(thing: Any) -> nodes.Node:
     found = nodes.known(thing)
     if found is not None:
         return found
-    name = attribute(thing, "name") or type(thing).__name__
+    name = text(thing, "name") or type(thing).__name__
     return nodes.remember(thing, nodes.node(FAMILY, name, nodes.place_of(type(thing)), "capability"))
 
 

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
-import pytest
-from stratum_patcher import frame as frames
 from stratum_patcher import nodes
 from stratum_patcher.frames import pydantic_ai
 from stratum_patcher.frames import pydantic_ai_nodes as names
 from stratum_patcher.frames import pydantic_ai_tools as tools
-from stratum_patcher.targets import TARGETS
 
 from .conftest import Events
-
-HOOKS = pydantic_ai.FRAME.hooks
-
-every_hook = pytest.mark.parametrize("hook", HOOKS, ids=[hook.name for hook in HOOKS])
-
-
-@every_hook
-def test_every_hook_has_its_module_among_the_targets(hook: frames.Hook) -> None:
-    assert "pydantic_ai" in TARGETS[hook.module]
-
-
-@every_hook
-def test_a_module_without_what_a_hook_needs_is_told_and_not_an_error(events: Events, hook: frames.Hook) -> None:
-    frames.undo("pydantic_ai")
-    frames.apply("pydantic_ai", hook.module, ModuleType(hook.module))
-    told = [event["payload"]["status"] for event in events() if event["payload"].get("hook") == hook.name]
-    frames.undo("pydantic_ai")
-    assert told == ["not_applied"]
 
 
 class Agent:

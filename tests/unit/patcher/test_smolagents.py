@@ -5,36 +5,15 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
-import pytest
-from stratum_patcher import frame as frames
-from stratum_patcher import nodes, spans
+from stratum_patcher import nodes, spans, stored
 from stratum_patcher.frames import smolagents
 from stratum_patcher.frames import smolagents_nodes as names
 from stratum_patcher.frames import smolagents_tools as tools
-from stratum_patcher.targets import TARGETS
 
 from .conftest import Events
-
-HOOKS = smolagents.FRAME.hooks
-
-every_hook = pytest.mark.parametrize("hook", HOOKS, ids=[hook.name for hook in HOOKS])
-
-
-@every_hook
-def test_every_hook_has_its_module_among_the_targets(hook: frames.Hook) -> None:
-    assert "smolagents" in TARGETS[hook.module]
-
-
-@every_hook
-def test_a_module_without_what_a_hook_needs_is_told_and_not_an_error(events: Events, hook: frames.Hook) -> None:
-    frames.undo("smolagents")
-    frames.apply("smolagents", hook.module, ModuleType(hook.module))
-    told = [event["payload"]["status"] for event in events() if event["payload"].get("hook") == hook.name]
-    frames.undo("smolagents")
-    assert told == ["not_applied"]
 
 
 class Named:
@@ -46,7 +25,7 @@ class Named:
 
 
 def test_properties_are_never_asked_for_a_name() -> None:
-    assert names.attribute(Named(), "name") is None
+    assert stored.text(Named(), "name") is None
     assert names.tool(Named()).name == "Named"
 
 
