@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
-from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.endpoint import call, calls, chunks, failure, text
+from tests.support.patcher.program import Run
 from tests.support.patcher.scanned import static_ids
+from tests.support.patcher.scripted import run_scripted
 from tests.support.patcher.stories import alone, asked, handed, ids, reads, refused, task, used, writes
 from tests.support.patcher.wire import Reply
 
@@ -18,10 +19,7 @@ LINE = "ag2-1"
 
 def run_of(name: str, *replies: Reply, **options: Any) -> Run:
     """Run a program to its good end."""
-    with Endpoint(list(replies)) as endpoint:
-        run = run_program(LINE, f"ag2/{name}.py", endpoint=endpoint, **options)
-    assert run.returncode == 0, run.stderr
-    return run
+    return run_scripted(LINE, f"ag2/{name}.py", *replies, **options)
 
 
 def answer(agent: str, *inside: str) -> list[str]:

@@ -14,6 +14,7 @@ from tests.support.fold import state_of
 from tests.support.patcher.endpoint import Endpoint, call, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
 from tests.support.patcher.scanned import static_ids
+from tests.support.patcher.scripted import run_scripted
 from tests.support.patcher.stories import asked, executed, handed, ids, reads, refused, task, used, writes
 from tests.support.patcher.wire import Reply
 
@@ -23,10 +24,7 @@ every_line = pytest.mark.parametrize("line", LINES)
 
 def run_of(line: str, name: str, *replies: Reply, **options: Any) -> Run:
     """Run a program to its good end."""
-    with Endpoint(list(replies)) as endpoint:
-        run = run_program(line, f"autogen_agentchat/{name}.py", endpoint=endpoint, **options)
-    assert run.returncode == 0, run.stderr
-    return run
+    return run_scripted(line, f"autogen_agentchat/{name}.py", *replies, **options)
 
 
 def turn(group: str, agent: str, basis: str, *inside: str, within: str = "", giver: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.fold import baseline, record
 from tests.support.patcher.endpoint import Endpoint, call, failure, raw_arguments, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.scripted import run_scripted
 from tests.support.patcher.stories import asked, executed, handed, reads, refused, task, used, writes
 
 PYAUTOGEN, AG2 = "pyautogen-0.2", "ag2-0"
@@ -20,12 +21,9 @@ VARIES = re.compile(r"/\S+/(lib|app)/|[0-9a-f]{8}-[0-9a-f-]{27}|\d\d-\d\d \d\d:\
 every_line = pytest.mark.parametrize("line", (PYAUTOGEN, AG2))
 
 
-def run(line: str, program: str, *replies: Any, args: tuple[str, ...] = (), ends: int = 0, **options: Any) -> Run:
+def run(line: str, program: str, *replies: Any, **options: Any) -> Run:
     """One of the programs, to its end."""
-    with Endpoint(replies, **options) as endpoint:
-        ran = run_program(line, f"autogen/{program}.py", endpoint=endpoint, args=args)
-    assert ran.returncode == ends, ran.stderr[-3000:]
-    return ran
+    return run_scripted(line, f"autogen/{program}.py", *replies, **options)
 
 
 def chat(source: str, target: str, *within: str, status: str = "success") -> list[str]:

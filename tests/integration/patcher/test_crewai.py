@@ -7,13 +7,16 @@ from collections import Counter
 
 import pytest
 
+from tests.support.patcher import stories
 from tests.support.patcher.crewai_scenarios import (
     CURRENT,
     FIRST,
+    GPT,
     LINES,
     MIDDLE,
     PROGRAM,
     answers,
+    asked,
     events,
     final,
     part,
@@ -22,8 +25,9 @@ from tests.support.patcher.crewai_scenarios import (
 )
 from tests.support.patcher.endpoint import Endpoint
 from tests.support.patcher.program import run_program
+from tests.support.patcher.stories import executed, handed, used
+from tests.support.patcher.stories import task as turn
 
-GPT = "gpt-4o"
 ENDPOINTS = {FIRST: "Completion", MIDDLE: "Completion", CURRENT: "ChatCompletion"}
 AT_ONCE = ("async_tasks", "same_role", "lite_async", "parallel")
 """Scenarios whose events may come in several orders."""
@@ -32,46 +36,15 @@ every_line = pytest.mark.parametrize("line", LINES)
 with_bus = pytest.mark.parametrize("line", (MIDDLE, CURRENT))
 
 
-def asked(agent: str) -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {agent}"]
-
-
 def refused(line: str, agent: str) -> list[str]:
     """The story of a model call that the endpoint refuses."""
-    failed = f"error.occurred {ENDPOINTS[line]} BadRequestError raised"
-    return [f"llm.call_start {GPT}", failed, f"llm.call_end {GPT} error by {agent}"]
-
-
-def turn(agent: str, *inside: str, parent: str = "", status: str = "success") -> list[str]:
-    """The story of an agent at a task."""
-    around = f" in {parent}" if parent else ""
-    return [f"agent.task_start {agent}{around}", *inside, f"agent.task_end {agent} {status}"]
+    return stories.refused(agent, ENDPOINTS[line], GPT)
 
 
 def task(agent: str, name: str, *inside: str, reads: tuple[str, ...] = ()) -> list[str]:
     """The story of a task: what it is handed, the agent's turn, and its output, kept for the tasks to come."""
     read = [f"state.access {agent} read task:{other}" for other in reads]
     return [*turn(agent, *read, *(inside or asked(agent))), f"state.access {agent} write task:{name}"]
-
-
-def crew(name: str, *inside: str, status: str = "success") -> list[str]:
-    """The story of a crew's run."""
-    return [f"execution.start {name}", *inside, f"execution.end {name} {status}"]
-
-
-def used(agent: str, tool: str, *inside: str, status: str = "success") -> list[str]:
-    """The story of one use of a tool."""
-    return [f"tool.invoked {agent} > {tool}", *inside, f"tool.completed {agent} > {tool} {status}"]
-
-
-def handed(source: str, target: str, kind: str, *inside: str, status: str = "success") -> list[str]:
-    """The story of a delegation."""
-    return [
-        f"delegation.initiated {source} > {target} {kind}",
-        *inside,
-        f"delegation.completed {source} > {target} {status}",
-    ]
 
 
 @every_line
@@ -88,7 +61,7 @@ def test_every_hook_of_a_version_says_whether_it_applied(line: str) -> None:
 @every_line
 def test_tasks_run_one_after_the_other_and_hand_on_their_outputs(line: str) -> None:
     writer = "Senior Writer: News"
-    assert part(line, "sequential") == crew(
+    assert part(line, "sequential") == executed(
         "newsroom",
         *task(
             "Researcher",
@@ -126,7 +99,7 @@ def test_a_crew_is_named_by_its_variable_and_says_what_it_runs(line: str) -> Non
 
 @every_line
 def test_both_delegation_tools_lead_to_the_coworkers_own_node(line: str) -> None:
-    assert part(line, "delegation") == crew(
+    assert part(line, "delegation") == executed(
         "crew",
         *turn(
             "Lead",
@@ -134,14 +107,14 @@ def test_both_delegation_tools_lead_to_the_coworkers_own_node(line: str) -> None
             *used(
                 "Lead",
                 "Delegate work to coworker",
-                *handed("Lead", "Writer", "explicit", *turn("Writer", *asked("Writer"), parent="Lead")),
+                *handed("Lead", "Writer", "explicit", *turn("Writer", *asked("Writer"), within="Lead")),
             ),
             *asked("Lead"),
             *used(
                 "Lead",
                 "Ask question to coworker",
                 *handed(
-                    "Lead", "Fact Checker", "explicit", *turn("Fact Checker", *asked("Fact Checker"), parent="Lead")
+                    "Lead", "Fact Checker", "explicit", *turn("Fact Checker", *asked("Fact Checker"), within="Lead")
                 ),
             ),
             *asked("Lead"),
@@ -162,7 +135,7 @@ def test_both_delegation_tools_lead_to_the_coworkers_own_node(line: str) -> None
 @every_line
 def test_a_manager_decides_and_delegates_by_hierarchy(line: str) -> None:
     manager, writer = "Crew Manager", "Sign Writer"
-    assert part(line, "hierarchical") == crew(
+    assert part(line, "hierarchical") == executed(
         "studio",
         *turn(
             manager,
@@ -171,7 +144,7 @@ def test_a_manager_decides_and_delegates_by_hierarchy(line: str) -> None:
                 manager,
                 "Delegate work to coworker",
                 f"routing.decision {manager} > {writer} manager_delegation llm_output",
-                *handed(manager, writer, "hierarchical", *turn(writer, *asked(writer), parent=manager)),
+                *handed(manager, writer, "hierarchical", *turn(writer, *asked(writer), within=manager)),
             ),
             *asked(manager),
         ),
@@ -185,18 +158,18 @@ def test_a_manager_decides_and_delegates_by_hierarchy(line: str) -> None:
 @every_line
 def test_a_delegate_that_fails_fails_its_delegation(line: str) -> None:
     failing = turn(
-        "Intern", *refused(line, "Intern"), "error.propagated Intern BadRequestError", parent="Boss", status="error"
+        "Intern", *refused(line, "Intern"), "error.propagated Intern BadRequestError", within="Boss", status="error"
     )
     if line == FIRST:  # the error leaves the tool, which is tried again
         handing = [
             *handed("Boss", "Intern", "explicit", *failing, "error.propagated Boss BadRequestError", status="error"),
-            *handed("Boss", "Intern", "explicit", *turn("Intern", *asked("Intern"), parent="Boss")),
+            *handed("Boss", "Intern", "explicit", *turn("Intern", *asked("Intern"), within="Boss")),
         ]
     else:
         caught = "error.propagated Boss BadRequestError caught_default"
         handing = handed("Boss", "Intern", "explicit", *failing, caught, status="error")
     used_tool = used("Boss", "Delegate work to coworker", *handing)
-    assert part(line, "failing_delegate") == crew(
+    assert part(line, "failing_delegate") == executed(
         "firm", *task("Boss", "deed", *asked("Boss"), *used_tool, *asked("Boss"))
     )
     completed = events(line, "failing_delegate", "delegation.completed")[0]["payload"]
@@ -206,7 +179,7 @@ def test_a_delegate_that_fails_fails_its_delegation(line: str) -> None:
 
 @every_line
 def test_tools_and_coworkers_there_are_not_are_errors_and_no_delegations(line: str) -> None:
-    assert part(line, "unknown") == crew(
+    assert part(line, "unknown") == executed(
         "press",
         *task(
             "Chief",
@@ -227,14 +200,14 @@ def test_a_tool_that_raises_says_how_its_error_was_handled(line: str) -> None:
 
     again = [] if line == CURRENT else [*attempt("caught_retry"), *attempt("caught_retry")]
     story = [*asked("Clerk"), *again, *attempt("caught_default"), *asked("Clerk")]
-    assert part(line, "tool_error") == crew("office", *task("Clerk", "look", *story))
+    assert part(line, "tool_error") == executed("office", *task("Clerk", "look", *story))
     assert events(line, "tool_error", "tool.invoked")[0]["target_node"]["node_id"] == "crewai:lookup:tool_error.py:20"
 
 
 @every_line
 def test_an_answer_from_the_cache_is_marked(line: str) -> None:
     bought = [*asked("Buyer"), *used("Buyer", "price"), *asked("Buyer")]
-    assert part(line, "cached") == crew(
+    assert part(line, "cached") == executed(
         "shop", *task("Buyer", "tea", *bought), *task("Buyer", "again", *bought, reads=("tea",))
     )
     completed = events(line, "cached", "tool.completed")
@@ -258,8 +231,8 @@ def test_tasks_in_threads_belong_to_their_crew_and_their_agent(line: str) -> Non
 @every_line
 def test_copies_for_each_input_keep_their_place_under_the_role_of_the_input(line: str) -> None:
     assert part(line, "for_each") == [
-        *crew("panel", *task("Bees expert", "tell")),
-        *crew("panel", *task("Tea expert", "tell")),
+        *executed("panel", *task("Bees expert", "tell")),
+        *executed("panel", *task("Tea expert", "tell")),
     ]
     nodes = [event["source_node"]["node_id"] for event in events(line, "for_each", "agent.task_start")]
     assert nodes == ["crewai:Bees expert:for_each.py:5", "crewai:Tea expert:for_each.py:5"]
@@ -273,7 +246,7 @@ def test_a_crew_class_names_its_crew_and_its_yaml_agents(line: str) -> None:
     assert part(line, "class_crew") == [
         "file.read config/agents.yaml",
         "file.read config/tasks.yaml",
-        *crew("CityTours", *task("Oslo Guide", "tour")),
+        *executed("CityTours", *task("Oslo Guide", "tour")),
     ]
     [start] = events(line, "class_crew", "agent.task_start")
     assert start["source_node"]["node_id"] == "crewai:Oslo Guide:class_crew.py:16"
@@ -282,7 +255,7 @@ def test_a_crew_class_names_its_crew_and_its_yaml_agents(line: str) -> None:
 @every_line
 def test_a_conditional_task_that_runs_is_routed_to(line: str) -> None:
     before = ("fight",) if line == FIRST else ("look", "fight")
-    assert part(line, "conditional") == crew(
+    assert part(line, "conditional") == executed(
         "camp",
         *task("Scout", "look"),
         "routing.decision Scout > Guard conditional_edge state",
@@ -293,13 +266,13 @@ def test_a_conditional_task_that_runs_is_routed_to(line: str) -> None:
 
 @every_line
 def test_crews_started_from_coroutines_are_seen_like_others(line: str) -> None:
-    assert part(line, "async_kickoff") == [*crew("track", *task("Runner", "run"))] * 2
+    assert part(line, "async_kickoff") == [*executed("track", *task("Runner", "run"))] * 2
 
 
 @every_line
 def test_crews_that_run_at_once_do_not_mix(line: str) -> None:
     story = Counter(part(line, "same_role"))
-    assert story == Counter([*crew("desk", *task("Twin", "mail")), *crew("desk", *task("Twin", "blog"))])
+    assert story == Counter([*executed("desk", *task("Twin", "mail")), *executed("desk", *task("Twin", "blog"))])
     assert {event["payload"]["parent_node_id"] for event in events(line, "same_role", "agent.task_start")} == {""}
     [goal, other] = [event["payload"]["agent_goal_hash"] for event in events(line, "same_role", "agent.task_start")]
     assert goal != other
@@ -307,7 +280,7 @@ def test_crews_that_run_at_once_do_not_mix(line: str) -> None:
 
 @every_line
 def test_an_agent_with_a_time_limit_works_in_its_thread(line: str) -> None:
-    assert part(line, "time_limit") == crew("track", *task("Sprinter", "run"))
+    assert part(line, "time_limit") == executed("track", *task("Sprinter", "run"))
 
 
 @every_line
@@ -316,10 +289,10 @@ def test_an_output_that_fails_its_schema_is_marked(line: str) -> None:
     ends = events(line, "schema", "agent.task_end")
     assert {event["payload"]["schema_mismatch"] for event in ends} == {True}
     if line == FIRST:  # the text is used as it is, after ten attempts to convert it
-        assert story == crew("accounts", *task("Accountant", "bill", *asked("Accountant") * 10))
+        assert story == executed("accounts", *task("Accountant", "bill", *asked("Accountant") * 10))
     elif line == MIDDLE:
         failed = "error.occurred Accountant ConverterError raised"
-        assert story == crew(
+        assert story == executed(
             "accounts",
             *turn("Accountant", *asked("Accountant") * 10, failed, status="error"),
             "error.propagated accounts ConverterError",
@@ -329,7 +302,7 @@ def test_an_output_that_fails_its_schema_is_marked(line: str) -> None:
         inner = turn("Accountant", *asked("Accountant"), failure("raised"), status="error")
         for _ in range(2):
             inner = turn("Accountant", *asked("Accountant"), failure("caught_retry"), *inner, status="error")
-        assert story == crew("accounts", *inner, "error.propagated accounts ValidationError", status="error")
+        assert story == executed("accounts", *inner, "error.propagated accounts ValidationError", status="error")
         assert {event["payload"]["error_type"] for event in ends} == {"schema_mismatch"}
 
 
@@ -344,7 +317,9 @@ def test_a_model_that_refuses_fails_each_attempt_of_the_agent(line: str) -> None
     inner = turn("Caller", *refused(line, "Caller"), passed, status="error")
     for _ in range(0 if line == MIDDLE else 2):
         inner = turn("Caller", *refused(line, "Caller"), f"{passed} caught_retry", *inner, status="error")
-    assert part(line, "model_error") == crew("booth", *inner, "error.propagated booth BadRequestError", status="error")
+    assert part(line, "model_error") == executed(
+        "booth", *inner, "error.propagated booth BadRequestError", status="error"
+    )
     attempts = [event["payload"].get("attempt") for event in events(line, "model_error", "agent.task_start")]
     assert attempts == ([None] if line == MIDDLE else [None, 2, 3])
     parents = {event["payload"]["parent_node_id"] for event in events(line, "model_error", "agent.task_start")}
@@ -353,7 +328,7 @@ def test_a_model_that_refuses_fails_each_attempt_of_the_agent(line: str) -> None
 
 @with_bus
 def test_a_guardrail_that_sends_an_answer_back_is_an_error_that_is_tried_again(line: str) -> None:
-    assert part(line, "guardrail") == crew(
+    assert part(line, "guardrail") == executed(
         "circle",
         *turn("Poet", *asked("Poet")),
         "error.occurred Poet GuardrailError caught_retry",
@@ -380,7 +355,7 @@ def test_agents_without_a_crew_do_not_mix_in_one_event_loop(line: str) -> None:
 def test_tools_that_the_model_wants_at_once_are_each_used_by_the_agent() -> None:
     story = part(CURRENT, "parallel")
     both = [*used("Walker", "left"), *used("Walker", "right")]
-    expected = crew("path", *task("Walker", "walk", *asked("Walker"), *both, *asked("Walker")))
+    expected = executed("path", *task("Walker", "walk", *asked("Walker"), *both, *asked("Walker")))
     assert Counter(story) == Counter(expected)
     assert story[:4] == expected[:4]
     assert story[8:] == expected[8:]

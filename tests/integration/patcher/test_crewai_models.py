@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.patcher.crewai_scenarios import CURRENT, LINES, MIDDLE, events, final, part
+from tests.support.patcher.crewai_scenarios import CURRENT, LINES, MIDDLE, asked, events, final, part
 from tests.support.patcher.endpoint import Endpoint
 from tests.support.patcher.program import run_program
+from tests.support.patcher.stories import called, executed, task, writes
 from tests.support.patcher.wire import SERVED
 
 PROVIDERS = (
@@ -23,19 +24,12 @@ every_line = pytest.mark.parametrize("line", LINES)
 
 def one_task(crew: str, agent: str, name: str, *inside: str) -> list[str]:
     """The story of a crew of one agent with one task."""
-    return [
-        f"execution.start {crew}",
-        f"agent.task_start {agent}",
-        *inside,
-        f"agent.task_end {agent} success",
-        f"state.access {agent} write task:{name}",
-        f"execution.end {crew} success",
-    ]
+    return executed(crew, task(agent, *inside), writes(agent, f"task:{name}"))
 
 
 @every_line
 def test_a_model_that_no_transport_knows_is_told_by_its_own_name(line: str) -> None:
-    calls = ("llm.call_start parrot-1", "llm.call_end parrot-1 success by Host")
+    calls = called("parrot-1", tokens="", by="Host")
     assert part(line, "own_model") == one_task("lobby", "Host", "greet", *calls)
     [start] = events(line, "own_model", "llm.call_start")
     assert start["source_node"]["node_name"] == "Parrot"
@@ -46,13 +40,11 @@ def test_a_model_that_no_transport_knows_is_told_by_its_own_name(line: str) -> N
 
 @pytest.mark.parametrize("line", (MIDDLE, CURRENT))
 def test_a_streamed_answer_is_one_call(line: str) -> None:
-    calls = ("llm.call_start gpt-4o", "llm.call_end gpt-4o success 5+3 by Singer")
-    assert part(line, "streaming") == one_task("stage", "Singer", "sing", *calls)
+    assert part(line, "streaming") == one_task("stage", "Singer", "sing", *asked("Singer"))
 
 
 def test_a_crew_that_streams_runs_once() -> None:
-    calls = ("llm.call_start gpt-4o", "llm.call_end gpt-4o success 5+3 by Reporter")
-    assert part(CURRENT, "crew_stream") == one_task("live", "Reporter", "report", *calls)
+    assert part(CURRENT, "crew_stream") == one_task("live", "Reporter", "report", *asked("Reporter"))
 
 
 @every_line
@@ -61,9 +53,10 @@ def test_models_of_every_provider_reach_the_endpoint_under_the_name_the_program_
     with Endpoint(always=final("yes")) as endpoint:
         run = run_program(line, "crewai/providers.py", endpoint=endpoint, args=[*PROVIDERS, *texts])
     assert run.returncode == 0, run.stderr
-    asked = [*PROVIDERS, *PROVIDERS[:4]]
-    assert [request.body["model"] for request in endpoint.calls] == [SERVED] * len(asked)
-    rows = [(f"llm.call_start {name}", f"llm.call_end {name} success 5+3 by Asker") for name in asked]
-    assert run.story == [row for calls in rows for row in one_task("crew", "Asker", "ask", *calls)]
+    models = [*PROVIDERS, *PROVIDERS[:4]]
+    assert [request.body["model"] for request in endpoint.calls] == [SERVED] * len(models)
+    assert run.story == [
+        row for model in models for row in one_task("crew", "Asker", "ask", *called(model, by="Asker"))
+    ]
     for call in run.of_type("llm.call_start"):
         assert (call["payload"]["model_actual"], call["payload"]["model_mapped"]) == (SERVED, True)

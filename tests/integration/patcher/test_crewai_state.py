@@ -6,17 +6,11 @@ from collections import Counter
 
 import pytest
 
-from tests.support.patcher.crewai_scenarios import CURRENT, FIRST, LINES, MIDDLE, events, part
+from tests.support.patcher.crewai_scenarios import CURRENT, FIRST, LINES, MIDDLE, asked, events, part
 
-GPT = "gpt-4o"
 OLD_MEMORY = ("long_term_memory", "short_term_memory", "entity_memory")
 
 every_line = pytest.mark.parametrize("line", LINES)
-
-
-def asked(agent: str) -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {agent}"]
 
 
 @every_line

@@ -9,10 +9,11 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, failure, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.scripted import run_scripted
+from tests.support.patcher.stories import GPT, asked, executed, refused, task
 from tests.support.patcher.wire import Reply
 
 LINES = OLD, NEW = ("openai-agents-0.0", "openai-agents")
-GPT = "gpt-4o-mini"
 WORKFLOW = "Agent workflow"
 
 every_line = pytest.mark.parametrize("line", LINES)
@@ -20,33 +21,19 @@ every_line = pytest.mark.parametrize("line", LINES)
 
 def ran(line: str, program: str, *replies: Reply, args: Sequence[str] = (), returncode: int = 0) -> Run:
     """Run a program of these fixtures."""
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, f"openai_agents/{program}", endpoint=endpoint, args=args)
-    assert run.returncode == returncode, run.stderr
-    return run
+    return run_scripted(line, f"openai_agents/{program}", *replies, args=args, ends=returncode)
 
 
-def asked(agent: str) -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {GPT}", f"llm.call_end {GPT} success 5+3 by {agent}"]
-
-
-def executed(*inside: str, status: str = "success", name: str = WORKFLOW) -> list[str]:
+def workflow(*inside: str, status: str = "success", name: str = WORKFLOW) -> list[str]:
     """The story of an outermost run."""
-    return [f"execution.start {name}", *inside, f"execution.end {name} {status}"]
-
-
-def task(agent: str, *inside: str, status: str = "success", within: str = "") -> list[str]:
-    """The story of an agent's task."""
-    parent = f" in {within}" if within else ""
-    return [f"agent.task_start {agent}{parent}", *inside, f"agent.task_end {agent} {status}"]
+    return executed(name, *inside, status=status)
 
 
 @every_line
 def test_tools_run_at_once_and_one_that_fails_is_answered_by_the_sdk(line: str) -> None:
     run = ran(line, "tools.py", calls(("add", {"a": 2, "b": 3}), ("divide", {"a": 1, "b": 0})), text("5"))
     assert run.stdout == "RunResult 5\n"
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Solver",
             *asked("Solver"),
@@ -88,7 +75,7 @@ def test_a_handoff_is_a_routing_decision_and_a_delegation_that_lasts_as_long_as_
 ) -> None:
     run = ran(line, "handoff.py", call("transfer_to_billing_agent"), text("sorry"))
     assert run.stdout == "Billing agent sorry\n"
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Triage agent",
             *asked("Triage agent"),
@@ -109,7 +96,7 @@ def test_a_handoff_is_a_routing_decision_and_a_delegation_that_lasts_as_long_as_
 @every_line
 def test_an_agent_used_as_a_tool_gets_its_work_by_a_delegation_inside_one_execution(line: str) -> None:
     run = ran(line, "as_tool.py", call("translate", input="hi"), text("salut"), text("Cher"))
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Writer",
             *asked("Writer"),
@@ -128,7 +115,7 @@ def test_an_agent_used_as_a_tool_gets_its_work_by_a_delegation_inside_one_execut
 def test_a_streamed_run_is_told_like_any_other(line: str) -> None:
     run = ran(line, "streamed.py", call("add", a=2, b=3), text("5"))
     assert run.stdout.startswith("RunResultStreaming\n")
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Solver",
             *asked("Solver"),
@@ -163,7 +150,7 @@ def test_a_guardrail_that_trips_routes_to_the_end_and_is_no_error(
     with Endpoint(always=text(answer)) as endpoint:
         run = run_program(line, "openai_agents/guarded.py", endpoint=endpoint, args=[given])
     assert run.stdout == f"{printed}\n"
-    assert [each for each in run.story if not each.startswith("llm.")] == executed(
+    assert [each for each in run.story if not each.startswith("llm.")] == workflow(
         *task("Clerk", "routing.decision Clerk > __end__ conditional_edge guardrail", status="cancelled"),
         status="cancelled",
     )
@@ -172,13 +159,13 @@ def test_a_guardrail_that_trips_routes_to_the_end_and_is_no_error(
 @every_line
 def test_guardrails_that_let_pass_are_not_told(line: str) -> None:
     run = ran(line, "guarded.py", text("fine"), args=["a question"])
-    assert run.story == executed(*task("Clerk", *asked("Clerk")))
+    assert run.story == workflow(*task("Clerk", *asked("Clerk")))
 
 
 @every_line
 def test_a_tool_error_that_nobody_answers_is_raised(line: str) -> None:
     run = ran(line, "failing.py", call("fetch", page="x"))
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Reader",
             *asked("Reader"),
@@ -196,12 +183,10 @@ def test_a_tool_error_that_nobody_answers_is_raised(line: str) -> None:
 @every_line
 def test_a_refusal_of_the_model_is_told_once_and_then_as_propagated(line: str) -> None:
     run = ran(line, "failing.py", failure(400, "too long"), args=["uncaught"], returncode=1)
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Reader",
-            f"llm.call_start {GPT}",
-            "error.occurred AsyncResponses BadRequestError raised",
-            f"llm.call_end {GPT} error by Reader",
+            *refused("Reader", "AsyncResponses"),
             "error.propagated Reader BadRequestError",
             status="error",
         ),
@@ -229,7 +214,7 @@ def test_whatever_the_program_does_about_tracing_the_run_is_told_and_its_own_tra
 ) -> None:
     replies = [call("divide", a=1, b=0), text("no")]
     run = ran(line, "tracing.py", *replies, args=[how])
-    assert run.story == executed(
+    assert run.story == workflow(
         *task(
             "Solver",
             *asked("Solver"),
@@ -290,7 +275,7 @@ def test_a_run_that_waits_for_an_approval_goes_on_with_the_agent_that_it_waited_
     assert run.stdout == "1 Billing\ndone Billing\n"
     pays = ["tool.invoked Billing > pay", "tool.completed Billing > pay success"]
     assert run.story == [
-        *executed(
+        *workflow(
             *task(
                 "Triage",
                 *asked("Triage"),
@@ -300,14 +285,14 @@ def test_a_run_that_waits_for_an_approval_goes_on_with_the_agent_that_it_waited_
             *task("Billing", *asked("Billing"), *pays),
             "delegation.completed Triage > Billing success",
         ),
-        *executed(*task("Billing", *pays, *asked("Billing"))),
+        *workflow(*task("Billing", *pays, *asked("Billing"))),
     ]
 
 
 @every_line
 def test_a_model_of_the_programs_own_is_told_by_the_framework(line: str) -> None:
     run = ran(line, "own_model.py")
-    assert run.story == executed(*task("Bird", "llm.call_start Parrot", "llm.call_end Parrot success 4+2 by Bird"))
+    assert run.story == workflow(*task("Bird", "llm.call_start Parrot", "llm.call_end Parrot success 4+2 by Bird"))
     assert run.of_type("llm.call_start")[0]["payload"]["message_count"] == 2
 
 

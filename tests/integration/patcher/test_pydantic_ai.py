@@ -9,40 +9,17 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
+from tests.support.patcher.scripted import run_scripted
+from tests.support.patcher.stories import GPT, alone, asked, task
 from tests.support.patcher.wire import Reply
 
 LINES = OLD, NEW = ("pydantic-ai-0", "pydantic-ai")
-GPT = "gpt-4o-mini"
-
 every_line = pytest.mark.parametrize("line", LINES)
 
 
 def ran(line: str, program: str, *replies: Reply, args: Sequence[str] = (), returncode: int = 0) -> Run:
     """Run a program of these fixtures."""
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, f"pydantic_ai/{program}", endpoint=endpoint, args=args)
-    assert run.returncode == returncode, run.stderr
-    return run
-
-
-def asked(agent: str, model: str = GPT, tokens: str = "5+3") -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {model}", f"llm.call_end {model} success {tokens} by {agent}"]
-
-
-def task(agent: str, *inside: str, status: str = "success", within: str = "") -> list[str]:
-    """The story of an agent's task."""
-    parent = f" in {within}" if within else ""
-    return [f"agent.task_start {agent}{parent}", *inside, f"agent.task_end {agent} {status}"]
-
-
-def executed(agent: str, *inside: str, status: str = "success") -> list[str]:
-    """The story of an outermost run."""
-    return [
-        f"execution.start {agent}",
-        *task(agent, *inside, status=status),
-        f"execution.end {agent} {status}",
-    ]
+    return run_scripted(line, f"pydantic_ai/{program}", *replies, args=args, ends=returncode)
 
 
 @every_line
@@ -57,7 +34,7 @@ def test_tools_run_at_once_and_what_the_model_is_asked_again_for_is_caught(line:
     assert run.stdout == "AgentRunResult 5 solver\n"
     both = [each for each in run.story[4:9] if "add" in each]
     assert both == ["tool.invoked solver > add", "tool.completed solver > add success"]
-    assert [each for each in run.story if " add" not in each and "> add" not in each] == executed(
+    assert [each for each in run.story if " add" not in each and "> add" not in each] == alone(
         "solver",
         *asked("solver"),
         "tool.invoked solver > guess",
@@ -88,7 +65,7 @@ def test_tools_run_at_once_and_what_the_model_is_asked_again_for_is_caught(line:
 @every_line
 def test_an_agent_that_runs_in_a_tool_gets_its_work_by_a_delegation(line: str) -> None:
     run = ran(line, "delegate.py", call("ask", question="moon"), text("far"), text("very far"))
-    assert run.story == executed(
+    assert run.story == alone(
         "boss",
         *asked("boss"),
         "tool.invoked boss > ask",
@@ -108,7 +85,7 @@ def test_an_agent_that_runs_in_a_tool_gets_its_work_by_a_delegation(line: str) -
 def test_an_agent_that_runs_in_an_output_function_is_handed_the_conversation(line: str) -> None:
     run = ran(line, "delegate.py", call("final_result", question="moon"), text("far"), args=["hand_over"])
     assert run.stdout == "far\n"
-    assert run.story == executed(
+    assert run.story == alone(
         "boss",
         *asked("boss"),
         "routing.decision boss > closer handoff llm_output",
@@ -122,7 +99,7 @@ def test_an_agent_that_runs_in_an_output_function_is_handed_the_conversation(lin
 def test_a_streamed_run_lasts_until_its_context_is_left(line: str) -> None:
     run = ran(line, "streamed.py", call("add", a=2, b=3), chunks("a", "b", "c"))
     assert run.stdout.startswith("_AsyncGeneratorContextManager\nStreamedRunResult\n")
-    assert run.story == executed(
+    assert run.story == alone(
         "teller",
         *asked("teller"),
         "tool.invoked teller > add",
@@ -134,7 +111,7 @@ def test_a_streamed_run_lasts_until_its_context_is_left(line: str) -> None:
 @every_line
 def test_a_streamed_run_that_is_left_early_is_abandoned(line: str) -> None:
     run = ran(line, "streamed.py", chunks("a", "b", "c"), args=["leave"])
-    assert [each for each in run.story if not each.startswith("llm.")] == executed("teller", status="abandoned")
+    assert [each for each in run.story if not each.startswith("llm.")] == alone("teller", status="abandoned")
     assert not run.of_type("error.occurred")
 
 
@@ -144,22 +121,22 @@ def test_a_run_that_is_followed_step_by_step_ends_with_its_context(line: str, ar
     with Endpoint([] if "leave" in args else [text("c")]) as endpoint:
         run = run_program(line, "pydantic_ai/streamed.py", endpoint=endpoint, args=args)
     assert run.returncode == 0, run.stderr
-    assert run.story == executed("teller", *([] if "leave" in args else asked("teller")), status=status)
+    assert run.story == alone("teller", *([] if "leave" in args else asked("teller")), status=status)
 
 
 def test_a_second_model_is_asked_when_the_first_fails_and_every_kind_of_stream_is_a_run() -> None:
     run = ran(NEW, "structured.py", failure(400, "no"), call("final_result", label="good", score=1.0))
     assert run.stdout.startswith("label='good' score=1.0\nsaid\n")
     assert run.story == [
-        *executed(
+        *alone(
             "judge",
             "llm.call_start gpt-a",
             "error.occurred AsyncChatCompletion BadRequestError raised",
             "llm.call_end gpt-a error by judge",
             *asked("judge", "gpt-b"),
         ),
-        *executed("echo", *asked("echo", "test", "52+2")),
-        *executed("echo", *asked("echo", "test", "52+2")),
+        *alone("echo", *asked("echo", "test", "52+2")),
+        *alone("echo", *asked("echo", "test", "52+2")),
     ]
     assert run.of_type("agent.task_end")[0]["payload"]["output_type"] == "classification"
 
@@ -167,7 +144,7 @@ def test_a_second_model_is_asked_when_the_first_fails_and_every_kind_of_stream_i
 @every_line
 def test_a_tool_error_that_nobody_catches_is_propagated_to_the_agent(line: str) -> None:
     run = ran(line, "failing.py", call("fetch", page=1), args=["uncaught"], returncode=1)
-    assert run.story == executed(
+    assert run.story == alone(
         "reader",
         *asked("reader"),
         "tool.invoked reader > fetch",
@@ -185,7 +162,7 @@ def test_a_tool_error_that_nobody_catches_is_propagated_to_the_agent(line: str) 
 def test_a_refusal_of_the_model_ends_the_run(line: str, endpoint_name: str, error: str) -> None:
     run = ran(line, "failing.py", failure(400, "too long"))
     assert run.stdout.startswith(error)
-    assert run.story == executed(
+    assert run.story == alone(
         "reader",
         f"llm.call_start {GPT}",
         f"error.occurred {endpoint_name} BadRequestError raised",
@@ -236,7 +213,7 @@ def test_the_programs_own_instrumentation_stays_the_same(line: str, how: str) ->
         bare = run_program(line, "pydantic_ai/instrumented.py", endpoint=endpoint, args=[how], patched=False)
     assert (run.stdout, run.stderr) == (bare.stdout, bare.stderr)
     assert ("span " in run.stdout) is (how == "all")
-    assert run.story == executed(
+    assert run.story == alone(
         "solver",
         *asked("solver"),
         "tool.invoked solver > look",

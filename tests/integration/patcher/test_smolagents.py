@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, failure, text
 from tests.support.patcher.program import run_program
+from tests.support.patcher.scripted import run_scripted
+from tests.support.patcher.stories import GPT, alone, asked, used
 from tests.support.patcher.wire import Reply
 
 LINES = OLD, NEW = ("smolagents-1.0", "smolagents")
-GPT = "gpt-4o-mini"
-
 every_line = pytest.mark.parametrize("line", LINES)
 
 
@@ -21,27 +21,6 @@ def code(line: str, source: str) -> Reply:
     """The model writes this code, between the marks that the version asks for."""
     start, end = ("```py", "```<end_code>") if line == OLD else ("<code>", "</code>")
     return text(f"Thought: this will do.\n{start}\n{source}\n{end}")
-
-
-def asked(agent: str, model: str = GPT, tokens: str = "5+3") -> list[str]:
-    """The story of one model call."""
-    return [f"llm.call_start {model}", f"llm.call_end {model} success {tokens} by {agent}"]
-
-
-def used(agent: str, tool: str, *inside: str) -> list[str]:
-    """The story of one use of a tool."""
-    return [f"tool.invoked {agent} > {tool}", *inside, f"tool.completed {agent} > {tool} success"]
-
-
-def ran(agent: str, *inside: str, status: str = "success") -> list[str]:
-    """The story of an outermost run."""
-    return [
-        f"execution.start {agent}",
-        f"agent.task_start {agent}",
-        *inside,
-        f"agent.task_end {agent} {status}",
-        f"execution.end {agent} {status}",
-    ]
 
 
 def answered(line: str, agent: str) -> list[str]:
@@ -52,11 +31,9 @@ def answered(line: str, agent: str) -> list[str]:
 @every_line
 def test_an_agent_without_a_name_is_named_like_its_variable_and_its_code_is_a_tool(line: str) -> None:
     replies = [code(line, "total = add(2, 3)"), code(line, "final_answer(str(total))")]
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, "smolagents/code.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
+    run = run_scripted(line, "smolagents/code.py", *replies)
     assert run.stdout.endswith("answer: 5\n")
-    assert run.story == ran(
+    assert run.story == alone(
         "calculator",
         *asked("calculator"),
         *used("calculator", "python_interpreter", *used("calculator", "add")),
@@ -75,10 +52,8 @@ def test_an_agent_without_a_name_is_named_like_its_variable_and_its_code_is_a_to
 @every_line
 def test_a_tool_that_fails_is_told_once_and_the_model_is_asked_again(line: str) -> None:
     replies = [call("shout", text="break"), call("shout", text="hello"), call("final_answer", answer="HELLO")]
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, "smolagents/calling.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
-    assert run.story == ran(
+    run = run_scripted(line, "smolagents/calling.py", *replies)
+    assert run.story == alone(
         "speaker",
         "state.access speaker write mood",
         *asked("speaker"),
@@ -102,7 +77,7 @@ def test_tools_called_at_once_run_in_threads_and_belong_to_the_agent() -> None:
     told = [line for line in run.story if line.startswith("tool.")]
     assert sorted(told[:4]) == sorted(used("speaker", "shout") * 2)
     assert told[4:] == used("speaker", "final_answer")
-    assert [line for line in run.story if not line.startswith("tool.")] == ran(
+    assert [line for line in run.story if not line.startswith("tool.")] == alone(
         "speaker", "state.access speaker write mood", *asked("speaker"), *asked("speaker")
     )
 
@@ -112,10 +87,8 @@ def test_tools_called_at_once_run_in_threads_and_belong_to_the_agent() -> None:
 )
 def test_a_managed_agent_gets_its_work_by_a_delegation(line: str, asks: str) -> None:
     replies = [code(line, asks), call("final_answer", answer="far"), code(line, "final_answer('far')")]
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, "smolagents/managed.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
-    assert run.story == ran(
+    run = run_scripted(line, "smolagents/managed.py", *replies)
+    assert run.story == alone(
         "manager",
         *asked("manager"),
         *used(
@@ -141,11 +114,9 @@ def test_a_managed_agent_gets_its_work_by_a_delegation(line: str, asks: str) -> 
 @every_line
 def test_a_streamed_run_lasts_until_its_last_step_and_what_the_program_does_meanwhile_is_its_own(line: str) -> None:
     replies = [code(line, "total = add(2, 3)"), code(line, "final_answer(str(total))")]
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, "smolagents/streamed.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
+    run = run_scripted(line, "smolagents/streamed.py", *replies)
     first = used("agent", "python_interpreter", *used("agent", "add"))
-    assert run.story == ran(
+    assert run.story == alone(
         "agent",
         *asked("agent"),
         *(first if line == OLD else []),
@@ -164,7 +135,7 @@ def test_a_streamed_run_that_is_left_is_abandoned(line: str) -> None:
     with Endpoint([code(line, "total = add(2, 3)")]) as endpoint:
         run = run_program(line, "smolagents/streamed.py", endpoint=endpoint, args=["leave"])
     assert run.returncode == 0, run.stderr
-    assert [line for line in run.story if "> add" not in line] == ran(
+    assert [line for line in run.story if "> add" not in line] == alone(
         "agent", *asked("agent"), *used("agent", "python_interpreter"), status="abandoned"
     )
 
@@ -173,7 +144,7 @@ def test_code_that_fails_is_an_error_of_the_interpreter_that_the_model_gets_to_s
     replies = [code(NEW, "add(2, 'three')"), text("no code at all"), code(NEW, "final_answer('5')")]
     with Endpoint(replies) as endpoint:
         run = run_program(NEW, "smolagents/code.py", endpoint=endpoint)
-    assert run.story == ran(
+    assert run.story == alone(
         "calculator",
         *asked("calculator"),
         "tool.invoked calculator > python_interpreter",
@@ -193,20 +164,18 @@ def test_plans_streamed_answers_and_answers_that_a_check_refuses_belong_to_the_r
         *(text("a plan"), code(NEW, "x = 1"), text("as far as it goes")),
         *(text("a plan"), code(NEW, "final_answer('x')"), text("a plan"), code(NEW, "final_answer('long')")),
     ]
-    with Endpoint(replies) as endpoint:
-        run = run_program(NEW, "smolagents/planned.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
+    run = run_scripted(NEW, "smolagents/planned.py", *replies)
     assert run.stdout.endswith("answer: long\n")
     answers = used("planner", "python_interpreter", *used("planner", "final_answer"))
     assert run.story == [
-        *ran(
+        *alone(
             "planner",
             *asked("planner") * 2,
             *used("planner", "python_interpreter"),
             *asked("planner"),
             "error.occurred planner AgentMaxStepsError caught_default",
         ),
-        *ran(
+        *alone(
             "planner",
             *asked("planner") * 2,
             *answers,
@@ -221,7 +190,7 @@ def test_a_model_that_refuses_ends_the_run() -> None:
     with Endpoint([failure(400, "too long")]) as endpoint:
         run = run_program(NEW, "smolagents/failing.py", endpoint=endpoint)
     assert run.stdout.endswith("AgentGenerationError Error while generating output:\nError code: 400 - too long\n")
-    assert run.story == ran(
+    assert run.story == alone(
         "agent",
         f"llm.call_start {GPT}",
         "error.occurred ChatCompletion BadRequestError raised",
@@ -235,7 +204,7 @@ def test_a_model_that_refuses_ends_the_run() -> None:
 def test_a_model_without_client_library_is_told_by_the_framework(line: str) -> None:
     run = run_program(line, "smolagents/own_model.py")
     assert run.returncode == 0, run.stderr
-    assert run.story == ran(
+    assert run.story == alone(
         "agent",
         *asked("agent", "canned-1", "11+7"),
         *used("agent", "python_interpreter", *answered(line, "agent")),
@@ -248,10 +217,8 @@ def test_a_model_without_client_library_is_told_by_the_framework(line: str) -> N
 @every_line
 def test_a_tool_that_asks_another_agent_delegates_also_from_a_thread(line: str) -> None:
     replies = [code(line, "time = ask('time?')"), call("final_answer", answer="noon"), code(line, "final_answer('x')")]
-    with Endpoint(replies) as endpoint:
-        run = run_program(line, "smolagents/helper_tool.py", endpoint=endpoint)
-    assert run.returncode == 0, run.stderr
-    assert run.story == ran(
+    run = run_scripted(line, "smolagents/helper_tool.py", *replies)
+    assert run.story == alone(
         "asker",
         *asked("asker"),
         *used(

@@ -9,6 +9,7 @@ import json
 from functools import cache
 from typing import Any
 
+from tests.support.patcher import stories
 from tests.support.patcher.endpoint import Endpoint, call, calls, failure, text
 from tests.support.patcher.program import Run, run_program
 from tests.support.patcher.wire import Reply
@@ -39,6 +40,8 @@ EVERYWHERE = (
 SINCE_BUS = ("guardrail", "lite", "lite_async", "streaming", "knowledge")
 ONLY_CURRENT = ("parallel", "crew_stream")
 PROGRAM = "crewai/crews"
+GPT = "gpt-4o"
+"""The model that the crews ask."""
 _ENDED = "file.write "
 
 
@@ -118,6 +121,11 @@ def cut(story: list[str], names: tuple[str, ...]) -> dict[str, list[str]]:
         parts[name], rest = rest[:at], rest[at + 1 :]
     assert not rest, rest
     return parts
+
+
+def asked(agent: str) -> list[str]:
+    """The story of one model call."""
+    return stories.asked(agent, GPT)
 
 
 def events(line: str, name: str, event_type: str) -> list[dict[str, Any]]:
