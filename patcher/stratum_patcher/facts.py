@@ -142,7 +142,7 @@ class _Looker:
         if depth >= _DEEP or self._left <= 0:
             return f"<{kind.__name__}>"
         if isinstance(value, dict):
-            return {_key(key): self.plain(dict.__getitem__(value, key), depth + 1) for key in list(dict.keys(value))}
+            return {_key(key): self.plain(held, depth + 1) for key, held in list(dict.items(value))}
         if isinstance(value, list):
             return [self.plain(list.__getitem__(value, i), depth + 1) for i in range(list.__len__(value))]
         if isinstance(value, tuple):

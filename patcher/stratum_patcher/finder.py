@@ -68,6 +68,8 @@ class Loader:
         _arrived(sys.modules.get(module.__name__, module), module.__name__, self._frames)
 
     def __getattr__(self, name: str) -> "Any":
+        if name == "_loader":  # a copy under construction has none yet
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from types import CodeType, FunctionType
 
 from ._start import SETTINGS
 from .emit import quote
@@ -22,6 +23,10 @@ _SECRET_LENGTH = 8
 """Shorter names hold no secret."""
 _KEPT = 20_000
 """How many objects without weak references are remembered."""
+
+_WRAPPED = 20
+"""Decorators around a function that are looked behind."""
+_ASKED = ("__getattr__", "__getattribute__", "__wrapped__", "__func__", "__code__")
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
@@ -143,17 +148,28 @@ def caller(packages: tuple[str, ...]) -> Place:
 
 def place_of(thing: Any) -> Place:
     """Where a function or class is defined, if inside the repository; decorated functions by what they wrap."""
-    seen = 0
-    while hasattr(thing, "__wrapped__") and seen < 20:
-        thing, seen = thing.__wrapped__, seen + 1
-    thing = getattr(thing, "__func__", thing)
+    for _ in range(_WRAPPED):
+        if issubclass(type(thing), type):
+            return _class_place(thing)
+        if _answers_itself(thing):
+            return NOWHERE
+        inner = getattr(thing, "__wrapped__", None)
+        inner = getattr(thing, "__func__", None) if inner is None else inner
+        if inner is None:
+            break
+        thing = inner
     code = getattr(thing, "__code__", None)
-    if code is not None:
-        file = _repository_file(code.co_filename)
-        return NOWHERE if file is None else (file, code.co_firstlineno)
-    if isinstance(thing, type):
-        return _class_place(thing)
-    return NOWHERE
+    if not isinstance(code, CodeType):
+        return NOWHERE
+    file = _repository_file(code.co_filename)
+    return NOWHERE if file is None else (file, code.co_firstlineno)
+
+
+def _answers_itself(thing: Any) -> bool:
+    """Whether asking an object for an attribute would run code of its class: proxies, mocks, tools that are objects."""
+    return any(
+        isinstance(vars(cls).get(name), (FunctionType, property)) for cls in type(thing).__mro__ for name in _ASKED
+    )
 
 
 def _class_place(thing: type) -> Place:
@@ -237,6 +253,8 @@ def remember(thing: Any, found: Node) -> Node:
                 _of_object.pop(key, None)
     _of_object[identity] = (held, found)
     family = found.id.partition(":")[0]
+    if len(_of_name) > _KEPT:
+        _of_name.clear()
     _of_name.setdefault((family, found.type, found.name), {})[found.id] = found
     return found
 

@@ -61,7 +61,7 @@ def model_for(name: Any) -> tuple[Any, bool]:
     """The model that is asked for instead of `name`, and whether it is another one."""
     if _found is None or _found.model is None:
         return name, False
-    return _found.model, name != _found.model
+    return _found.model, not isinstance(name, str) or str.__ne__(name, _found.model)
 
 
 def cap(body: dict[str, Any]) -> None:

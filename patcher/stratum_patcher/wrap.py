@@ -7,7 +7,9 @@ callbacks is caught here, counted and told as an event; the program's own result
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
+import weakref
 
 from . import emit
 
@@ -26,7 +28,11 @@ MARK = "__stratum_original__"
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 """Flags of code objects (CPython `inspect.CO_*`)."""
 _missing: Any = object()
-_undo: list[tuple[str, Any, str, Any, Any]] = []
+_wrapped: Any = object()
+_undo: dict[int, tuple[str, Callable[[], Any], str, Any, Any]] = {}
+"""Number -> hook, what gives the owner while it lives, attribute, what was there, what is there now. Of a class only
+whether it had the attribute itself, since classes of the program come and go: the wrapper knows what it wraps."""
+_changes = itertools.count()
 _owner = ""
 
 
@@ -210,7 +216,13 @@ def method(owner: Any, name: str, begin: Begin) -> None:
         wrapper = staticmethod(wrapper)
     elif of_class:
         wrapper = classmethod(wrapper)
-    replace(owner, name, wrapper)
+    if not isinstance(owner, type):
+        replace(owner, name, wrapper)
+        return
+    number = next(_changes)
+    alive = weakref.ref(owner, lambda _: _undo.pop(number, None))
+    _undo[number] = (_owner, alive, name, _wrapped if name in vars(owner) else _missing, _wrapped)
+    setattr(owner, name, wrapper)
 
 
 def function(original: Any, begin: Begin) -> Any:
@@ -227,7 +239,7 @@ def replace(owner: Any, name: str, value: Any) -> None:
     """Set an attribute of a class or module, remembering what was there for `undo`."""
     before = vars(owner).get(name, _missing)
     setattr(owner, name, value)
-    _undo.append((_owner, owner, name, before, value))
+    _undo[next(_changes)] = (_owner, lambda: owner, name, before, value)
 
 
 def every_subclass(base: type, name: str, begin: Begin) -> None:
@@ -288,15 +300,33 @@ def original(function: Any) -> Any:
 
 def undo(hook: str) -> None:
     """Take back what one hook wrapped, last first; what somebody replaced since stays."""
-    for entry in [entry for entry in reversed(_undo) if entry[0] == hook]:
-        _, owner, name, before, value = entry
-        _undo.remove(entry)
-        if vars(owner).get(name) is not value:
+    for number, (by, alive, name, before, value) in reversed(list(_undo.items())):
+        if by != hook:
+            continue
+        _undo.pop(number, None)
+        owner = alive()
+        if owner is None:
+            continue
+        found = vars(owner).get(name)
+        if value is _wrapped:
+            inner = _unwrapped(found)
+            before, value = (inner if before is _wrapped else before), (value if inner is None else found)
+        if found is not value:
             continue
         if before is _missing:
             delattr(owner, name)
         else:
             setattr(owner, name, before)
+
+
+def _unwrapped(found: Any) -> Any:
+    """What a wrapper of ours stands for, static and class methods as such; None for anything else."""
+    function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_filename != INTERNAL or not hasattr(function, MARK):
+        return None
+    inner = original(function)
+    return inner if function is found else type(found)(inner)
 
 
 def _unseen(function: Any) -> Any:

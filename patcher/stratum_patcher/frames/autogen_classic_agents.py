@@ -89,7 +89,8 @@ def last_message(agent: Any, messages: Any, sender: Any) -> Any:
     """The message that is to be answered: the last one given, else the last one of the talk with the sender."""
     if messages is None and sender is not None:
         talks = held(agent, "_oai_messages")
-        messages = dict.get(talks, sender) if isinstance(talks, dict) else None
+        found = [talk for other, talk in list(dict.items(talks)) if other is sender] if isinstance(talks, dict) else []
+        messages = found[0] if found else None
     return messages[-1] if isinstance(messages, list) and messages else None
 
 

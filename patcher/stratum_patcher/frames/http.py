@@ -9,13 +9,14 @@ endpoint or a model server on this machine generate is a model call itself, node
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import urlsplit
 
 from .. import nodes, redirect, spans
 from ..frame import Frame, Hook
-from ..wrap import NotApplied, Watch, method
+from ..wrap import NotApplied, Watch, guarded, method
 from . import http_models
 
 if TYPE_CHECKING:
@@ -159,8 +160,8 @@ def _aiohttp(call: Call) -> Watch | None:
     return _watch(_of("aiohttp", call.get("method", 0), address, body), lambda response: response.status)
 
 
-_open: dict[int, spans.Span] = {}
-"""Connection of `http.client` -> its request that waits for an answer."""
+_open: dict[int, tuple[Any, spans.Span]] = {}
+"""Connection of `http.client`, by identity and referred to weakly -> its request that waits for an answer."""
 
 
 def _put(call: Call) -> None:
@@ -178,11 +179,25 @@ def _put(call: Call) -> None:
     span = begin(request)
     if span is not None:
         span.leave()
-        _open[id(connection)] = span
+        identity = id(connection)
+        _open[identity] = (weakref.ref(connection, partial(_gone, identity)), span)
+
+
+def _gone(identity: int, _: Any) -> None:
+    """A connection was dropped that nobody closed."""
+    entry = _open.pop(identity, None)
+    if entry is not None:
+        guarded("http.client", entry[1].close, spans.ABANDONED)
+
+
+def _taken(connection: Any) -> spans.Span | None:
+    """The request of a connection that waits for an answer; it waits no longer."""
+    entry = _open.pop(id(connection), None)
+    return None if entry is None else entry[1]
 
 
 def _get(call: Call) -> Watch | None:
-    span = _open.pop(id(call.instance), None)
+    span = _taken(call.instance)
     return None if span is None else _Told(span, lambda response: response.status)
 
 
@@ -192,7 +207,7 @@ def _close(call: Call) -> None:
 
 def _let_go(connection: Any) -> None:
     """The answer was not asked for."""
-    span = _open.pop(id(connection), None)
+    span = _taken(connection)
     if span is not None:
         span.close(spans.ABANDONED)
 

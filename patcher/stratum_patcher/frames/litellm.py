@@ -38,10 +38,12 @@ class Completion(spans.Llm):
 
     Attributes:
         caught: What the last attempt inside the call failed with, while it is not known what becomes of it.
+        kept: Whether a stream of its answer is listened to.
     """
 
     caught: BaseException | None = None
     told: Answer
+    kept = False
 
     def done(self, result: Any) -> Any:
         """Close with what the answer says; stay open while the program reads a stream."""
@@ -63,7 +65,8 @@ class Completion(spans.Llm):
 
     def keep(self, stream: Any) -> None:
         """Listen to a stream; one that wraps another that is listened to says nothing new."""
-        if not any(call is self for call in _reading.values()):
+        if not self.kept:
+            self.kept = True
             _reading[stream] = self
         weakref.finalize(stream, _dropped, self)
 

@@ -54,6 +54,21 @@ def test_the_message_to_answer_is_the_last_given_else_the_last_of_the_talk() -> 
     assert agents.last_message(ann, [], ben) is None
 
 
+def test_the_talk_with_an_agent_is_found_without_asking_agents_whether_they_are_equal() -> None:
+    class Hashed(Agent):
+        asked = 0
+
+        def __hash__(self) -> int:
+            Hashed.asked += 1
+            return 1
+
+    sender = Hashed("bob")
+    me = Agent("me", _oai_messages={Hashed("eve"): [{"content": "no"}], sender: [{"content": "hi"}]})
+    before = Hashed.asked
+    assert agents.last_message(me, None, sender) == {"content": "hi"}
+    assert Hashed.asked == before
+
+
 def test_a_manager_passes_on_what_others_wrote() -> None:
     ann, ben = Agent("ann"), Agent("ben")
     manager = Agent("chair", _groupchat=SimpleNamespace(agents=[ann, ben]))

@@ -65,6 +65,20 @@ def test_objects_are_never_asked_what_they_are() -> None:
     assert facts.output({"a": Trap()})["output_structure"] == {"a": "str"}
 
 
+def test_keys_of_the_program_s_classes_are_not_hashed_again() -> None:
+    class Key:
+        hashed = 0
+
+        def __hash__(self) -> int:
+            Key.hashed += 1
+            return 1
+
+    given = {Key(): "a", "plain": {Key(): "b"}}
+    before = Key.hashed
+    assert facts.plain(given) == {"Key": "a", "plain": {"Key": "b"}}
+    assert Key.hashed == before
+
+
 def test_dataclasses_are_read_by_their_fields() -> None:
     @dataclass
     class Answer:

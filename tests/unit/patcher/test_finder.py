@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import importlib.util
 import sys
 import traceback
 import warnings
@@ -51,3 +53,11 @@ def test_a_warning_at_import_points_at_the_import_statement(folder: Path) -> Non
         warnings.simplefilter("always")
         import_here("watched_warning", folder)
     assert [Path(warning.filename).name for warning in seen] == ["program.py"]
+
+
+def test_a_module_s_spec_can_be_copied_before_it_is_imported(folder: Path) -> None:
+    spec = importlib.util.find_spec("watched_warning")
+    assert spec is not None
+    twin = copy.copy(spec.loader)
+    assert twin is not None
+    assert twin.name == "watched_warning"  # type: ignore[attr-defined]

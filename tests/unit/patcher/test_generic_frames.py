@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import os
 import subprocess
@@ -283,11 +284,16 @@ def test_a_request_without_a_question_for_its_answer_ends_with_its_connection(
     connection.getresponse()
     connection.putrequest("GET", "/three")
     connection.close()
+    connection.putrequest("GET", "/four")
+    del connection
+    gc.collect()
     wrap.undo("test")
+    assert requests_out._open == {}
     ended = [event["payload"] for event in events() if event["payload"]["phase"] == "end"]
     assert [(each["domain"], each["status"], each.get("status_code")) for each in ended] == [
         ("api.example.com", "abandoned", None),
         ("api.other.com", "success", 204),
+        ("api.example.com", "abandoned", None),
         ("api.example.com", "abandoned", None),
     ]
 

@@ -111,3 +111,13 @@ def test_a_streamed_responses_answer_is_what_its_last_event_says() -> None:
     answer.piece({"type": "response.completed", "response": {"output": output, "usage": usage, "status": "completed"}})
     assert (answer.content(), answer.tools(), answer.finish) == ("one two", [("add", "{}")], "completed")
     assert (answer.input_tokens, answer.output_tokens) == (5, 3)
+
+
+def test_a_model_name_that_is_no_text_is_another_one_and_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Name:
+        def __ne__(self, other: object) -> bool:
+            raise SystemExit("asked")
+
+    monkeypatch.setattr(redirect, "_found", ENDPOINT)
+    assert redirect.model_for(Name()) == ("served-model", True)
+    assert redirect.model_for("served-model") == ("served-model", False)

@@ -100,6 +100,52 @@ def test_a_class_is_placed_where_it_is_written(repository: Path, monkeypatch: py
     assert nodes.place_of(module.Tool) == ("classes.py", 3)
 
 
+def test_a_method_is_placed_where_its_function_is_written_also_under_a_decorator(repository: Path) -> None:
+    found = run(
+        repository / "app.py",
+        "import functools\n"
+        "class Crew:\n"
+        "    def work(self): pass\n"
+        "    @functools.lru_cache\n"
+        "    def kept(self): pass\n"
+        "    @staticmethod\n"
+        "    def alone(): pass\n",
+    )
+    crew = found["Crew"]
+    assert nodes.place_of(crew().work) == ("app.py", 3)
+    assert nodes.place_of(crew.kept) == ("app.py", 4)
+    assert nodes.place_of(vars(crew)["alone"]) == ("app.py", 6)
+
+
+class _Asked:
+    """A tool that is an object, whose class has a say in what is asked of it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise SystemExit(name)
+
+
+class _Proxy:
+    """A stand-in that makes what it stands for when it is asked."""
+
+    @property
+    def __wrapped__(self) -> object:
+        raise SystemExit("made")
+
+
+@pytest.mark.parametrize("thing", [_Asked(), _Proxy()], ids=["asked", "proxy"])
+def test_an_object_that_would_answer_by_its_own_code_is_not_asked_for_its_place(thing: object) -> None:
+    assert nodes.place_of(thing) == nodes.NOWHERE
+
+
+def test_names_that_never_end_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_of_name", {})
+    monkeypatch.setattr(nodes, "_KEPT", 10)
+    for number in range(50):
+        agent = types.SimpleNamespace()
+        nodes.remember(agent, nodes.node("crewai", f"agent {number}"))
+    assert len(nodes._of_name) <= 11
+
+
 @pytest.mark.parametrize("path", ["<string>", "", "/elsewhere/x.py"])
 def test_files_outside_are_no_place(repository: Path, path: str) -> None:
     assert nodes.relative(path) is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import pickle
 import traceback
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
@@ -203,6 +205,48 @@ def test_an_inherited_method_is_wrapped_on_the_class_and_removed_again() -> None
     assert "plain" in vars(Child)
     wrap.undo("child")
     assert "plain" not in vars(Child)
+
+
+def test_static_and_class_methods_are_given_back_as_such() -> None:
+    class Own:
+        @staticmethod
+        def alone() -> int:
+            return 1
+
+        @classmethod
+        def of_class(cls) -> str:
+            return cls.__name__
+
+    with wrap.owned_by("kinds"):
+        wrap.method(Own, "alone", lambda call: None)
+        wrap.method(Own, "of_class", lambda call: None)
+    wrap.undo("kinds")
+    assert (Own.alone(), Own().alone(), Own.of_class()) == (1, 1, "Own")
+    assert not any(hasattr(vars(Own)[name].__func__, wrap.MARK) for name in ("alone", "of_class"))
+
+
+def test_classes_that_the_program_drops_are_not_kept_alive_nor_remembered() -> None:
+    class Base:
+        def run(self) -> int:
+            return 1
+
+    with wrap.owned_by("dropped"):
+        wrap.every_subclass(Base, "run", lambda call: None)
+    before = len(wrap._undo)
+
+    def make() -> weakref.ref[type]:
+        class Tool(Base):
+            def run(self) -> int:
+                return super().run() + 1
+
+        assert Tool().run() == 2
+        return weakref.ref(Tool)
+
+    gone = [make() for _ in range(5)]
+    gc.collect()
+    assert [tool() for tool in gone] == [None] * 5
+    assert len(wrap._undo) == before
+    wrap.undo("dropped")
 
 
 def test_what_was_replaced_since_is_left_alone_by_undo() -> None:
