@@ -112,7 +112,8 @@ class _Answering(Client):
         turn = self.turn
         if turn is not None and not turn.delegation.closed:
             quiet_end = spans.SUCCESS if self.heard else spans.ABORTED  # without an answer, or the channel was closed
-            failure = dict(turn.failure) or {"status": quiet_end if status == spans.SUCCESS else status}
+            known: dict[str, Any] = {key: told[key] for key in ("error", "error_type") if key in told}
+            failure = dict(turn.failure) or {"status": quiet_end if status == spans.SUCCESS else status, **known}
             turn.delegation.close(failure.pop("status"), **failure)
             if _turns.get(self.channel_id) is turn:
                 del _turns[self.channel_id]
@@ -218,7 +219,7 @@ def _consulted(metadata: Any, envelope: Any, sender: Node) -> None:
     if others:
         task = envelope.event_data.get("text")
         delegation = _Handed(IDENTITY, sender, _participant(others[0]), "explicit", task=task)
-        _turns[metadata.channel_id] = _Turn(others[0], envelope.envelope_id, delegation)
+        _begin_turn(metadata.channel_id, _Turn(others[0], envelope.envelope_id, delegation))
 
 
 def _next(metadata: Any, envelope: Any, state: Any, closing: bool, sender: Node) -> None:
@@ -241,7 +242,15 @@ def _next(metadata: Any, envelope: Any, state: Any, closing: bool, sender: Node)
     spans.route(IDENTITY, channel, target, kind, basis, candidates, sender.name)
     task = envelope.event_data.get("text") or envelope.event_data.get("body")
     delegation = _Handed(IDENTITY, sender if handoff else channel, target, kind, task=task)
-    _turns[metadata.channel_id] = _Turn(chosen, envelope.envelope_id, delegation)
+    _begin_turn(metadata.channel_id, _Turn(chosen, envelope.envelope_id, delegation))
+
+
+def _begin_turn(channel_id: str, turn: _Turn) -> None:
+    """It is somebody's turn; whoever had it and did not begin will not have it any more."""
+    before = _turns.get(channel_id)
+    if before is not None and not before.begun:
+        before.delegation.close(spans.ABORTED)
+    _turns[channel_id] = turn
 
 
 def _channel(metadata: Any) -> Node:

@@ -50,11 +50,11 @@ class Group:
         self.previous: Node | None = None
         self.failure: Any = None
 
-    def end(self, status: str) -> None:
+    def end(self, status: str, **told: Any) -> None:
         """The run is over: what was asked for and never begun has ended with it."""
         for delegations in self.asked.values():
             for delegation in delegations:
-                delegation.close(status)
+                delegation.close(status, **told)
 
 
 class Choosing(spans.Scope):

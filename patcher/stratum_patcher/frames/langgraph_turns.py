@@ -88,9 +88,10 @@ class Turn(spans.Span):
         status = spans.status_of(self.frame, error)
         if status not in _QUIET and not spans.told(error) and not self.closed:
             spans.error(self.frame, self.node, error, handling=handling, parent=self)
-            self.outcome = (status, {"error": facts.message(error), "error_type": facts.error_class(error)})
-        elif self.outcome[0] == spans.SUCCESS:
-            self.outcome = (status, {})
+            self.outcome = (spans.SUCCESS, {})
+        if self.outcome[0] == spans.SUCCESS:
+            facts_told = spans.error_facts(self.frame, error)
+            self.outcome = (facts_told.pop("status"), facts_told)
         self.close()
 
 

@@ -47,7 +47,7 @@ FRAME = Frame(
     (
         Hook("openai_agents.agent", "agents.agent", _sdk(openai_agents_run.watch_agents)),
         Hook("openai_agents.tool", "agents.tool", _sdk(openai_agents_run.watch_function_tools)),
-        Hook("openai_agents.run", "agents.run", _sdk(openai_agents_run.watch_runner)),
+        Hook("openai_agents.run", "agents.run", _framed(openai_agents_run.watch_runner)),
         Hook("openai_agents.handoff", "agents.items", _sdk(openai_agents_run.watch_items)),
         Hook("openai_agents.step", "agents.run_internal.run_steps", _sdk(openai_agents_run.watch_steps)),
         Hook("openai_agents.step@0.0", "agents._run_impl", _sdk(openai_agents_run.watch_steps)),

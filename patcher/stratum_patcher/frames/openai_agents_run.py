@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import nodes, spans, wrap
@@ -68,6 +69,13 @@ class Run:
             return waiting.pop(0)
         return node(None, name, "capability"), None
 
+    def end(self, status: str, **told: Any) -> None:
+        """The run is over: what was handed on and not taken up has ended with it."""
+        for delegation in (self.handed, self.inbound, self.asked):
+            if delegation is not None:
+                delegation.close(status, **told)
+        self.handed = self.inbound = self.asked = None
+
     def answering(self) -> None:
         """The model is asked: tool calls that it wanted before are done with."""
         self._calls.clear()
@@ -108,16 +116,22 @@ def names(things: Any) -> list[str]:
 class _Within(Watch):
     """A run lasts: from the call to its end, or, for a streamed one, while its task is made."""
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, frame: Frame, agent: Any, streamed: bool) -> None:
+        self._frame = frame
+        self._streamed = streamed
         self._before = _current.get()
-        _current.set(Run(agent))
+        self._run = Run(agent)
+        _current.set(self._run)
 
     def done(self, result: Any) -> Any:
         _current.set(self._before)
+        if not self._streamed:
+            self._run.end(spans.ABORTED)
         return result
 
     def failed(self, error: BaseException) -> None:
         _current.set(self._before)
+        self._run.end(**spans.error_facts(self._frame, error))
 
 
 class _Made(Watch):
@@ -149,15 +163,15 @@ def watch_function_tools(module: Any) -> None:
     _made(module.FunctionTool, "capability")
 
 
-def watch_runner(module: Any) -> None:
+def watch_runner(frame: Frame, module: Any) -> None:
     """Apply to `agents.run`."""
 
-    def begin(call: Call) -> Watch | None:
-        return _Within(call.get("starting_agent", 0))
+    def begin(streamed: bool, call: Call) -> Watch | None:
+        return _Within(frame, call.get("starting_agent", 0), streamed)
 
     owner = vars(module).get("AgentRunner") or module.Runner
     for name in ("run", "run_streamed"):
-        wrap.method(owner, name, begin)
+        wrap.method(owner, name, partial(begin, name == "run_streamed"))
 
 
 def watch_items(module: Any) -> None:

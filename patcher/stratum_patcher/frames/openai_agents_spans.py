@@ -82,20 +82,21 @@ def _agent_ends(frame: Frame, opened: _Open, data: Any) -> None:
     going, task, error = run.started(), opened.span, opened.raised()
     if error is not None:
         task.fail(error)
+        told = spans.error_facts(frame, error)
     elif opened.said.startswith(TRIPPED):
         task.close(spans.CANCELLED)
+        told = {"status": spans.CANCELLED}
     elif opened.said and opened.error is None:
         task.fail_text("MaxTurnsExceeded" if "turns" in opened.said else "AgentsException", opened.said)
+        words = facts.scrub(opened.said)[: facts.MESSAGE_CHARACTERS]
+        told = {"status": spans.ERROR, "error": words, "error_type": facts.class_of_text(words)}
     else:
         task.done(going.output)
-    status = spans.SUCCESS if error is None else spans.status_of(frame, error)
-    told = {"result_shape": facts.shape(going.output)} if status == spans.SUCCESS else {}
-    if status in (spans.ERROR, spans.TIMEOUT) and error is not None:
-        told = {"error": facts.message(error), "error_type": facts.error_class(error)}
+        told = {"status": spans.SUCCESS, "result_shape": facts.shape(going.output)}
     last = going.asked if going.handed is None else None
     for delegation in (going.inbound, last):
         if delegation is not None:
-            delegation.close(status, **told)
+            delegation.close(**told)
     going.inbound = going.output = None
 
 
