@@ -176,22 +176,13 @@ def _turn(call: Call) -> Watch | None:
         around.hear()
     node, shape = node_of(agent), facts.shape(held(event, "parts"))
     run = None
-    if not _inside():
+    if not spans.inside(IDENTITY):
         payload = {"initiator": "user", "recipient": node.name, "message_shape": shape, "async": True}
         run = spans.Execution(IDENTITY, node, payload)
     tools = [name for tool in held(agent, "tools") or () if isinstance(name := getattr(tool, "name", None), str)]
     turn = _Turn(IDENTITY, node, tools=tools, payload={"input_shape": shape})
     turn.run = run
     return turn
-
-
-def _inside() -> bool:
-    span = spans.current()
-    while span is not None:
-        if span.frame is IDENTITY and not span.closed:
-            return True
-        span = span.parent
-    return False
 
 
 def _use(call: Call) -> Watch | None:

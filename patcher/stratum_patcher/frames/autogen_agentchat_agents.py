@@ -110,16 +110,6 @@ def handed_down(node: Node, task: Any) -> spans.Delegation | None:
     return spans.Delegation(IDENTITY, around.node, node, "hierarchical", task=task)
 
 
-def inside() -> bool:
-    """Whether anything of AutoGen is at work around here."""
-    span = spans.current()
-    while span is not None:
-        if span.frame is IDENTITY and not span.closed:
-            return True
-        span = span.parent
-    return False
-
-
 def watch(module: Any) -> None:
     """Apply to `autogen_agentchat.agents._base_chat_agent`."""
     base = module.BaseChatAgent
@@ -135,7 +125,7 @@ def watch_making(module: Any) -> None:
 
 
 def _run(call: Call) -> Watch | None:
-    return None if inside() else Run(node_of(call.instance), call.get("task", -1))
+    return None if spans.inside(IDENTITY) else Run(node_of(call.instance), call.get("task", -1))
 
 
 def _turn(call: Call) -> Watch | None:

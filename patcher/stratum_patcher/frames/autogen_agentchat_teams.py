@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import spans, variables, wrap
 from ..nodes import Node
 from ..stored import held
-from .autogen_agentchat_agents import IDENTITY, Making, Run, TeamTask, handed_down, input_of_turn, inside, node_of
+from .autogen_agentchat_agents import IDENTITY, Making, Run, TeamTask, handed_down, input_of_turn, node_of
 from .autogen_agentchat_groups import Group, groups
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class TeamRun(wrap.Watch):
     def __init__(self, team: Any, task: Any) -> None:
         self.team_id = str(held(team, "_team_id"))
         node = node_of(team)
-        self.span: spans.Span = _task(node, task) if inside() else Run(node, task)
+        self.span: spans.Span = _task(node, task) if spans.inside(IDENTITY) else Run(node, task)
         self.group = Group(team, self.span)
         if not held(team, "_is_running"):  # else it refuses this run, and goes on with the other
             groups[self.team_id] = self.group
@@ -34,7 +34,7 @@ class TeamRun(wrap.Watch):
         """The library raises an error of its own that quotes the one which ended the turn: both are one."""
         if self.group.failure is not None and type(error) is RuntimeError:
             spans.stands_for(error, self.group.failure)
-        self._end(spans.status_of(IDENTITY, error))
+        self._end(**spans.error_facts(IDENTITY, error))
         self.span.failed(error)
 
     def item(self, value: Any) -> None:
@@ -49,10 +49,10 @@ class TeamRun(wrap.Watch):
         """See `Watch`."""
         self.span.resume()
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, **told: Any) -> None:
         if groups.get(self.team_id) is self.group:
             del groups[self.team_id]
-        self.group.end(status)
+        self.group.end(status, **told)
 
 
 def _task(node: Node, task: Any) -> TeamTask:

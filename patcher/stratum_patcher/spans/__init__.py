@@ -1,6 +1,6 @@
 """Facts as frames tell them: spans with an event at each end, moments with one, and errors (events.md section 3)."""
 
-from .context import agent, current, enclosing, silent, stack, switch
+from .context import agent, current, enclosing, inside, silent, stack, switch
 from .errors import (
     ABANDONED,
     ABORTED,
@@ -48,6 +48,7 @@ __all__ = [
     "error_facts",
     "error_text",
     "forget",
+    "inside",
     "output_facts",
     "quiet",
     "report",

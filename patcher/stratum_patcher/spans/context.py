@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..frame import Frame
     from ..nodes import Node
     from .span import Span
 
@@ -58,6 +59,16 @@ def agent() -> Span | None:
             return span
         span = span.parent
     return None
+
+
+def inside(frame: Frame) -> bool:
+    """Whether any span of a frame is open around here."""
+    span = current()
+    while span is not None:
+        if span.frame is frame and not span.closed:
+            return True
+        span = span.parent
+    return False
 
 
 def stack() -> list[str]:

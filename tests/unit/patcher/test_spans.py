@@ -227,6 +227,22 @@ def test_a_delegation_that_nobody_ends_is_aborted_at_exit(events: Events) -> Non
     assert aborted["parent_event_id"] == first["event_id"]
 
 
+@pytest.mark.usefixtures("events")
+def test_a_frame_is_at_work_while_any_of_its_spans_is_open_around() -> None:
+    assert not spans.inside(OUTER)
+    outer = spans.Agent(OUTER, ALICE)
+    assert not spans.inside(INNER)
+    inner = spans.Agent(INNER, BOB)
+    assert spans.inside(OUTER)
+    assert spans.inside(INNER)
+    outer.close()
+    spans.switch(inner)  # it goes on elsewhere
+    assert not spans.inside(OUTER)
+    assert spans.inside(INNER)
+    inner.close()
+    assert not spans.inside(INNER)
+
+
 def test_quiet_kinds_are_silent_inside_and_only_there(events: Events) -> None:
     hush = spans.quiet("agent", "route", "state")
     spans.Agent(OUTER, ALICE).close()
