@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, failure, text
 from tests.support.patcher.program import Run, run_program
-from tests.support.patcher.scripted import run_scripted
+from tests.support.patcher.scripted import run_scripted, with_and_without
 from tests.support.patcher.stories import GPT, asked, executed, refused, task
 from tests.support.patcher.wire import Reply
 
@@ -308,21 +307,11 @@ def test_a_model_of_the_programs_own_is_told_by_the_framework(line: str) -> None
 )
 def test_the_program_behaves_the_same_without_the_patcher(line: str, program: str, replies: list[Reply]) -> None:
     """Tracing is off, since without the patcher the SDK would try to upload."""
-    seen = []
-    for patched in (True, False):
-        with Endpoint(replies) as endpoint:
-            run = run_program(
-                line,
-                f"openai_agents/{program}",
-                endpoint=endpoint,
-                args=["uncaught"] if program == "failing.py" else [],
-                env={"OPENAI_AGENTS_DISABLE_TRACING": "1"},
-                patched=patched,
-            )
-        seen.append((run.returncode, run.stdout, _placeless(run.stderr), len(endpoint.calls)))
-    assert seen[0] == seen[1]
-
-
-def _placeless(output: str) -> str:
-    """Output without the folders of the two environments."""
-    return re.sub(r'File "[^"]*/(site-packages|app)/', r'File "\1/', output)
+    patched, bare = with_and_without(
+        line,
+        f"openai_agents/{program}",
+        replies,
+        args=["uncaught"] if program == "failing.py" else [],
+        env={"OPENAI_AGENTS_DISABLE_TRACING": "1"},
+    )
+    assert patched == bare

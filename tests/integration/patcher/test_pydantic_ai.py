@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.patcher.endpoint import Endpoint, call, calls, chunks, failure, text
 from tests.support.patcher.program import Run, run_program
-from tests.support.patcher.scripted import run_scripted
+from tests.support.patcher.scripted import run_scripted, with_and_without
 from tests.support.patcher.stories import GPT, alone, asked, task
 from tests.support.patcher.wire import Reply
 
@@ -253,14 +253,5 @@ def test_runs_at_once_in_one_loop_keep_their_calls_apart(line: str) -> None:
 def test_the_program_behaves_the_same_without_the_patcher(
     line: str, program: str, args: list[str], replies: list[Reply]
 ) -> None:
-    seen = []
-    for patched in (True, False):
-        with Endpoint(replies) as endpoint:
-            run = run_program(line, f"pydantic_ai/{program}", endpoint=endpoint, args=args, patched=patched)
-        seen.append((run.returncode, run.stdout, _placeless(run.stderr), len(endpoint.calls)))
-    assert seen[0] == seen[1]
-
-
-def _placeless(output: str) -> str:
-    """Output without the folders of the two environments."""
-    return re.sub(r'File "[^"]*/(site-packages|app)/', r'File "\1/', output)
+    patched, bare = with_and_without(line, f"pydantic_ai/{program}", replies, args=args)
+    assert patched == bare
