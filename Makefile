@@ -48,9 +48,10 @@ frameworks: setup ## build the environments of the framework lines, kept in ~/.c
 schemas: setup ## release edited schemas; refuses what breaks stored data
 	$(BIN)/python -m stratum_lab.contract
 
-docs: setup ## regenerate docs/cli.md, docs/events.md, docs/settings.md, docs/rules.md and the patcher's coverage table
+docs: setup ## regenerate docs/cli.md, docs/events.md, docs/settings.md, docs/rules.md and the patcher's tables
 	$(BIN)/python -m stratum_lab.cli.reference
 	$(BIN)/python -m tests.support.patcher.coverage --pages
+	$(BIN)/python -m tests.support.patcher.side_by_side --docs
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

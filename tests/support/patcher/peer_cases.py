@@ -42,10 +42,11 @@ class Case:
 
     @property
     def tokens(self) -> set[str]:
-        """What the answers cost, as input+output."""
+        """What the answers cost, as input+output; a stream of Messages starts by telling one token of output."""
         said = [*self.replies, *(reply for replies in self.when.values() for reply in replies)]
         said += [self.always] if self.always else []
-        return {f"{reply.input_tokens}+{reply.output_tokens}" for reply in said}
+        started = {1} if self.line == "anthropic" else set()
+        return {f"{reply.input_tokens}+{used}" for reply in said for used in {reply.output_tokens} | started}
 
     def endpoint(self) -> Endpoint:
         """A fresh endpoint with the script."""

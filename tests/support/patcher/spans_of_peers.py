@@ -1,9 +1,9 @@
 """The facts that spans of OpenInference and OpenTelemetry tell, read in their favour.
 
 What a span is, its kind, its operation or its name says. A thing that spans of two instrumentations tell (one of a
-framework, one of a client library) is one fact. Some things no span stands for can still be read off the spans around:
-an agent's span inside another agent's is a delegation, a node's input and output are accesses to a state. Such
-readings count where something of the kind took place.
+framework, one of a client library) is one fact. What no span stands for can still be read off others: an agent's span
+in another agent's is a delegation, one in none a run, a node's input and output are accesses to a state. Such readings
+count where something of the kind took place.
 """
 
 from __future__ import annotations
@@ -126,19 +126,21 @@ def of_spans(lines: Iterable[dict[str, Any]]) -> Told:
     by_id = {span.id: span for span in spans}
     runs = [span for span in spans if span.kind == RUN]
     inner = [span for span in runs if _nearest(span, by_id, RUN)]
-    agents_again = [span.id for span in spans if span.kind == AGENT and _goes_on(span, by_id)]
+    agents = [span for span in spans if span.kind == AGENT]
+    alone = [span for span in agents if not (_nearest(span, by_id, RUN) or _nearest(span, by_id, AGENT))]
+    agents_again = [span.id for span in agents if _goes_on(span, by_id)]
     facts = [fact(RUN)] * (len(runs) - len(inner))
     for group in _grouped([span for span in spans if span.kind in _GROUPED and span.id not in agents_again]):
         kind = group[0].kind or ""
         facts.append(fact(kind, *(name for span in group for name in span.names)))
         if kind == CALL:
             facts += [fact(TOKENS, used) for used in [_tokens(group)] if used]
-    facts += _sent(spans, by_id)
-    readings = _handed_over(spans)
+    sent = _sent(spans)
+    readings = _handed_over(spans) + [Fact(DELEGATION, one.names) for one in sent]
     errors, wrapped = _errors(spans)
     others = {_NUMBER.sub("N", " ".join((span.name, *span.errors))) for span in spans if span.kind is None}
-    readings += [fact(RUN)] * len(inner) + wrapped + _delegated(spans, by_id) + _accessed(spans)
-    return Told(facts + errors, readings, sorted(others))
+    readings += [fact(RUN)] * (len(inner) + len(alone)) + wrapped + _delegated(spans, by_id) + _accessed(spans)
+    return Told(facts + sent + errors, readings, sorted(others))
 
 
 def _span(line: dict[str, Any]) -> Span:
@@ -279,7 +281,8 @@ def _errors(spans: Sequence[Span]) -> tuple[list[Fact], list[Fact]]:
                 break
         else:
             known.append((name, [span]))
-    plain, readings = [], []
+    plain: list[Fact] = []
+    readings: list[Fact] = []
     for name, crossed in known:
         wraps = any(name in span.wrapping for span in crossed)
         own = any(span.kind for span in crossed) and not wraps
@@ -306,16 +309,17 @@ def _goes_on(span: Span, by_id: dict[str, Span]) -> bool:
     return around is not None and around.scope == span.scope and bool(span.names) and around.names == span.names
 
 
-def _sent(spans: Sequence[Span], by_id: dict[str, Span]) -> list[Fact]:
-    """Where nodes sent the work on: each target once within a turn of a node."""
+def _sent(spans: Sequence[Span]) -> list[Fact]:
+    """Where nodes sent the work on: each target once for a turn of the node, the last that began before."""
     sent = {}
+    turns: dict[str, str] = {}
     for span in spans:
-        if span.kind == ROUTE:
-            source, target = (
-                str(span.attributes.get(f"langgraph.command.{end}_node", "")) for end in ("source", "goto")
-            )
-            turn = _nearest(span, by_id, AGENT)
-            sent[turn.id if turn else "", target] = fact(ROUTE, f"{source}{ARROW}{target}", f"{ARROW}{target}")
+        if span.kind == AGENT:
+            turns |= dict.fromkeys(span.names, span.id)
+        elif span.kind == ROUTE:
+            ends = (span.attributes.get(f"langgraph.command.{end}_node") for end in ("source", "goto"))
+            source, target = map(str, ends)
+            sent[turns.get(source, ""), target] = fact(ROUTE, f"{source}{ARROW}{target}", f"{ARROW}{target}")
     return list(sent.values())
 
 
