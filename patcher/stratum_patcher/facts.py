@@ -120,12 +120,12 @@ def shape(value: Any) -> str:
 
 
 def _key(key: Any) -> str:
-    return str.__str__(key)[:80] if isinstance(key, str) else type(key).__name__
+    return str.__str__(key)[:80] if issubclass(type(key), str) else type(key).__name__
 
 
 class _Looker:
     """Turns a value into plain types without running the program's code: no `str`, `repr`, properties or iterators
-    of its classes."""
+    of its classes, nor their `__class__`, which stand-ins answer by making what they stand for."""
 
     def __init__(self) -> None:
         self._left = _LOOKED_AT
@@ -136,16 +136,16 @@ class _Looker:
             return value
         if kind is float:
             return value if value - value == 0 else str(value)
-        if isinstance(value, str):
+        if issubclass(kind, str):
             return str.__str__(value)
         self._left -= 1
         if depth >= _DEEP or self._left <= 0:
             return f"<{kind.__name__}>"
-        if isinstance(value, dict):
+        if issubclass(kind, dict):
             return {_key(key): self.plain(held, depth + 1) for key, held in list(dict.items(value))}
-        if isinstance(value, list):
+        if issubclass(kind, list):
             return [self.plain(list.__getitem__(value, i), depth + 1) for i in range(list.__len__(value))]
-        if isinstance(value, tuple):
+        if issubclass(kind, tuple):
             return [self.plain(tuple.__getitem__(value, i), depth + 1) for i in range(tuple.__len__(value))]
         if kind is bytes:
             return f"<bytes {len(value)}>"
@@ -165,7 +165,7 @@ def plain(value: Any) -> Any:
 
 
 def _signature(value: Any) -> str:
-    if isinstance(value, str):
+    if issubclass(type(value), str):
         return str.__str__(value)
     try:
         return str(encode(plain(value)))
@@ -199,7 +199,7 @@ def output(value: Any) -> dict[str, Any]:
     """
     if value is None:
         return {}
-    if isinstance(value, str):
+    if issubclass(type(value), str):
         text = str.__str__(value)
         data = _bytes(text)
         told: dict[str, Any] = {

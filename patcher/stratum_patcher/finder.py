@@ -84,7 +84,9 @@ def _arrived(module: "ModuleType", name: str, frames: "Iterable[str]") -> None:
 
         if watch(module):
             return
-    from .frame import apply
-
+    try:
+        from .frame import apply
+    except ImportError:  # the program forbids imports
+        return
     for frame in frames:
         apply(frame, name, module)

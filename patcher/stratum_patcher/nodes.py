@@ -22,7 +22,9 @@ MAX_NAME = 120
 _SECRET_LENGTH = 8
 """Shorter names hold no secret."""
 _KEPT = 20_000
-"""How many objects without weak references are remembered."""
+"""How many nodes, names and files are remembered."""
+_HELD = 1000
+"""How many objects that allow no weak reference are remembered; only these are kept alive."""
 
 _WRAPPED = 20
 """Decorators around a function that are looked behind."""
@@ -70,6 +72,7 @@ class Node:
 
 _nodes: dict[tuple[str, str, Place, str], Node] = {}
 _of_object: dict[int, tuple[Any, Node]] = {}
+_of_held: dict[int, tuple[Any, Node]] = {}
 _of_name: dict[tuple[str, str, str], dict[str, Node]] = {}
 _of_file: dict[str, str | None] = {}
 _of_library: dict[str, tuple[str, str] | None] = {}
@@ -233,7 +236,7 @@ def remember(thing: Any, found: Node) -> Node:
     """Note the node of an object for as long as the object lives.
 
     Args:
-        thing: The object; it is not kept alive, unless it allows no weak reference (the last 20,000 such are kept).
+        thing: The object; it is not kept alive, unless it allows no weak reference (the last 1,000 such are kept).
         found: Its node.
 
     Returns:
@@ -245,13 +248,12 @@ def remember(thing: Any, found: Node) -> Node:
         _of_object.pop(identity, None)
 
     try:
-        held: Any = weakref.ref(thing, forget)
+        _of_object[identity] = (weakref.ref(thing, forget), found)
     except TypeError:
-        held = _Held(thing)
-        if len(_of_object) > _KEPT:
-            for key in [key for key, entry in _of_object.items() if isinstance(entry[0], _Held)][: _KEPT // 2]:
-                _of_object.pop(key, None)
-    _of_object[identity] = (held, found)
+        _of_held.pop(identity, None)
+        if len(_of_held) >= _HELD:
+            _of_held.pop(next(iter(list(_of_held))), None)  # a copy: other threads may add meanwhile
+        _of_held[identity] = (thing, found)
     family = found.id.partition(":")[0]
     if len(_of_name) > _KEPT:
         _of_name.clear()
@@ -259,22 +261,13 @@ def remember(thing: Any, found: Node) -> Node:
     return found
 
 
-class _Held:
-    """A reference to an object that allows no weak one."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing: Any) -> None:
-        self.thing = thing
-
-    def __call__(self) -> Any:
-        return self.thing
-
-
 def known(thing: Any) -> Node | None:
     """The remembered node of an object."""
     entry = _of_object.get(id(thing))
-    return entry[1] if entry is not None and entry[0]() is thing else None
+    if entry is not None and entry[0]() is thing:
+        return entry[1]
+    kept = _of_held.get(id(thing))
+    return kept[1] if kept is not None and kept[0] is thing else None
 
 
 def named(family: str, name: object, node_type: str = "agent") -> Node | None:

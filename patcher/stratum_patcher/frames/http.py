@@ -68,6 +68,9 @@ class _Told(Watch):
     def failed(self, error: BaseException) -> None:
         self.span.failed(error)
 
+    def broken(self, error: BaseException | None) -> None:
+        self.span.close(spans.ABORTED)  # an answer without a status
+
 
 def begin(request: Request) -> spans.Span | None:
     """Open the span of a request.

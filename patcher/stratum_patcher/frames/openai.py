@@ -114,6 +114,10 @@ class Generation(Watch):
         """The request failed for good."""
         self.span.failed(error)
 
+    def broken(self, error: BaseException | None) -> None:
+        """See `Watch`."""
+        self.span.broken(error)
+
 
 def _begin(prefix: str, call: Call) -> Watch | None:
     path = call.get("path", 0)

@@ -79,6 +79,17 @@ def test_keys_of_the_program_s_classes_are_not_hashed_again() -> None:
     assert Key.hashed == before
 
 
+def test_a_stand_in_is_not_asked_for_the_class_it_stands_for() -> None:
+    class Lazy:
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            raise SystemExit("made")
+
+    assert facts.plain([Lazy()]) == ["<Lazy>"]
+    assert facts.output(Lazy())["output_structure"] == "str"
+    assert facts.shape(Lazy()) == "Lazy"
+
+
 def test_dataclasses_are_read_by_their_fields() -> None:
     @dataclass
     class Answer:

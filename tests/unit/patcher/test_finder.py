@@ -61,3 +61,12 @@ def test_a_module_s_spec_can_be_copied_before_it_is_imported(folder: Path) -> No
     twin = copy.copy(spec.loader)
     assert twin is not None
     assert twin.name == "watched_warning"  # type: ignore[attr-defined]
+
+
+def test_a_program_that_forbids_imports_can_import_what_is_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "stratum_patcher.frame", None)
+    with pytest.warns(DeprecationWarning, match="old"):
+        import_here("watched_warning", folder)
+    assert "watched_warning" in sys.modules

@@ -326,3 +326,17 @@ def test_threads_and_sources_load_nothing_of_the_patcher_beyond_its_start(tmp_pa
     watched, loaded = ran.stdout.splitlines()
     assert watched == "True"
     assert loaded == str([f"stratum_patcher.{name}" for name in ("_start", "finder", "targets", "threads")])
+
+
+def test_a_request_whose_answer_cannot_be_read_ends_all_the_same(events: Events) -> None:
+    def send() -> object:
+        return object()
+
+    def begin(call: wrap.Call) -> wrap.Watch:
+        return requests_out._Told(out(), lambda response: response.status)
+
+    module = SimpleNamespace(send=send)
+    wrap.method(module, "send", begin)
+    assert type(module.send()) is object
+    assert spans.current() is None
+    assert [e["payload"]["status"] for e in events() if e["payload"].get("phase") == "end"] == ["aborted"]

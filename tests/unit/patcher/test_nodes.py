@@ -171,6 +171,15 @@ def test_an_object_that_allows_no_weak_reference_is_known_too() -> None:
     assert nodes.known({"slot": 1}) is None
 
 
+def test_few_objects_that_allow_no_weak_reference_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_of_held", {})
+    monkeypatch.setattr(nodes, "_HELD", 3)
+    tools = [{"slot": number} for number in range(10)]
+    for tool in tools:
+        nodes.remember(tool, nodes.node("crewai", "Slot", ("a.py", 9)))
+    assert [nodes.known(tool) is not None for tool in tools] == [False] * 7 + [True] * 3
+
+
 def test_a_copy_is_found_by_a_name_that_only_one_has() -> None:
     class Agent:
         pass

@@ -407,3 +407,18 @@ def test_answers_filled_in_with_a_class_of_the_program_are_not_kept() -> None:
     assert filled not in openai_stream._of_class
     assert openai_stream.handler(Stream) is not None
     assert openai_stream.handler(int) is None
+
+
+def test_an_answer_that_cannot_be_read_ends_its_request_all_the_same(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(kind: type) -> Any:
+        raise LookupError
+
+    monkeypatch.setattr(openai_stream, "handler", raises)
+    span = spans.Llm(openai.FRAME, nodes.node("openai", "ChatCompletion"), requested="gpt-4o")
+    module = types.SimpleNamespace(post=lambda: "answer")
+    wrap.method(module, "post", lambda call: openai.Generation(span, openai_answer.Chat()))
+    assert module.post() == "answer"
+    assert spans.current() is None
+    assert [e["payload"]["status"] for e in events() if e["event_type"] == "llm.call_end"] == ["success"]
