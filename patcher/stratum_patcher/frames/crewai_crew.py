@@ -18,6 +18,7 @@ from ..nodes import Node
 from ..wrap import Call, Watch
 from . import crewai_names as names
 from . import crewai_tasks as tasks
+from .crewai_bus import Use
 
 HIERARCHICAL = "hierarchical"
 _SCHEMA_ERRORS = ("ValidationError", "ConverterError")
@@ -49,6 +50,17 @@ class Turn(spans.Agent):
         if type(error).__name__ in _SCHEMA_ERRORS and tasks.declared(self.task()) is not None:
             told["schema_mismatch"] = True
         super().fail(error, handling=handling, **told)
+
+    def close(self, status: str = spans.SUCCESS, **told: Any) -> None:
+        """See `Span`. The bus tells the two ends of a tool's use apart; one whose end never came ends with the turn."""
+        left, span = [], None if self.closed else spans.current()
+        while span is not None and span is not self:
+            if isinstance(span, Use):
+                left.append(span)
+            span = span.parent
+        for use in left if span is self else ():
+            use.close(spans.ABORTED)
+        super().close(status, **told)
 
     def result_facts(self, result: Any) -> Mapping[str, Any]:
         """The output's facts; of an agent without a crew its text."""

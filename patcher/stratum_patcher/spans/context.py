@@ -6,6 +6,8 @@ that were closed elsewhere are stepped over, so a value that leaked into another
 
 from __future__ import annotations
 
+import os
+import time
 from contextvars import ContextVar
 
 TYPE_CHECKING = False
@@ -20,6 +22,17 @@ innermost: ContextVar[Span | None] = ContextVar("stratum_span", default=None)
 """The innermost span of this context, open or closed."""
 unset: Any = object()
 """Stands for an argument that was not given."""
+forked = 0
+"""When this process was forked from another one, on the clock of spans; what was opened before is told by that one."""
+
+
+def _new_process() -> None:
+    global forked
+    forked = time.perf_counter_ns()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_process)
 
 
 def current() -> Span | None:

@@ -143,7 +143,7 @@ class Llm(Span):
             guarded(self.opening, self._settle)
         if not self.speaks:
             self._hand_up(told)
-        elif "tool_calls_made" in self._end:
+        elif "tool_calls_made" in self._end and not self.inherited():
             self._tell_bad_arguments()
         super().close(status, **told)
 
@@ -171,7 +171,7 @@ class Llm(Span):
         messages, self._unread = self._unread, None
         if self.covered:
             self.speaks = False
-        elif self.speaks:
+        elif self.speaks and not self.inherited():
             self._start.update(_message_facts(messages))
             self.event_id = emit(
                 self.frame, self.opening, source=self.node, payload=self._start, depth=self.depth, at=self.at

@@ -7,6 +7,7 @@ import time
 from .. import facts, nodes
 from ..emit import emit
 from ..wrap import Watch, guarded
+from . import context
 from .context import current, depth_of, innermost, silent, unset
 from .errors import ERROR, SUCCESS, TIMEOUT, error_facts, error_text, report, status_of
 
@@ -147,7 +148,7 @@ class Span(Watch):
             return
         status = status_of(self.frame, error)
         if status in (ERROR, TIMEOUT):
-            if self.speaks:
+            if self.speaks and not self.inherited():
                 guarded("error", report, self.frame, self.node, error, handling=handling, span=self)
             told = {"error": facts.message(error), "error_type": facts.error_class(error), **told}
         self.close(status, **told)
@@ -156,7 +157,7 @@ class Span(Watch):
         """The same where a framework gives only the text of an error."""
         if self.closed:
             return
-        if self.speaks:
+        if self.speaks and not self.inherited():
             error_text(self.frame, self.node, error_type, message, handling=handling)
         text = facts.scrub(message)[: facts.MESSAGE_CHARACTERS]
         self.close(ERROR, error=text, error_type=facts.class_of_text(text), **told)
@@ -174,7 +175,7 @@ class Span(Watch):
         self.describe = None
         latency = round((time.perf_counter_ns() - self.started) / 1e6, 2)
         self.leave()
-        if self.speaks:
+        if self.speaks and not self.inherited():
             emit(
                 self.frame,
                 self.closing,
@@ -185,6 +186,10 @@ class Span(Watch):
                 payload={"status": status, "latency_ms": latency, **self.end_facts(), **told},
                 depth=self.depth,
             )
+
+    def inherited(self) -> bool:
+        """Whether it was opened before this process was forked: its end in the parent is the one that is told."""
+        return self.started < context.forked
 
     def end_facts(self) -> Mapping[str, Any]:
         """What every closing event of this kind says."""

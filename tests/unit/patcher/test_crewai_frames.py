@@ -384,3 +384,21 @@ def test_the_bus_is_tapped_under_its_own_signature() -> None:
         bus._bus(module)
     assert Bus().emit("s", event=Thing(type="default_env")) == "sent"
     wrap.undo("test.bus")
+
+
+def test_a_use_of_a_tool_whose_end_was_never_told_ends_with_the_agent_s_turn(events: Events) -> None:
+    turn = crews.Turn(crews.FRAME, nodes.node("crewai", "Clerk"))
+    bus.begin_use(bus.FRAME, "add", {})
+    turn.failed(KeyboardInterrupt())
+    ends = [(e["event_type"], e["payload"]["status"]) for e in events() if "status" in e["payload"]]
+    assert ends == [("tool.completed", "aborted"), ("agent.task_end", "cancelled")]
+    assert spans.current() is None
+
+
+def test_a_turn_that_ends_elsewhere_leaves_other_agents_uses_of_tools_alone(events: Events) -> None:
+    turn = crews.Turn(crews.FRAME, nodes.node("crewai", "Clerk"))
+    spans.switch(None)
+    use = bus.begin_use(bus.FRAME, "add", {})
+    turn.done("finished")
+    assert not use.closed
+    use.close()

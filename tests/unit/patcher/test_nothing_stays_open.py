@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -93,3 +94,24 @@ def test_a_closed_model_call_keeps_no_messages(events: Events, frame: Frame) -> 
     call = spans.Llm(frame, ALICE, requested="gpt-4o", messages=[{"role": "user", "content": "hi"}], tentative=True)
     call.done(None)
     assert call._unread is None
+
+
+def test_a_forked_process_does_not_tell_the_ends_of_what_its_parent_opened(events: Events, frame: Frame) -> None:
+    agent, call = spans.Agent(frame, ALICE), spans.Llm(frame, ALICE, requested="gpt-4o", tentative=True)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            spans.Tool(frame, ALICE, tool_name="add").done(None)
+            call.failed(ValueError("no"))
+            agent.failed(SystemExit())
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    call.done(None)
+    agent.done(None)
+    told = [event["event_type"] for event in events()]
+    assert told == [
+        "agent.task_start", "tool.invoked", "tool.completed", "llm.call_start", "llm.call_end", "agent.task_end",
+    ]  # fmt: skip
