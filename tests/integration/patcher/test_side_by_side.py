@@ -10,7 +10,7 @@ import pytest
 from tests.support.patcher import peer_page, side_by_side
 from tests.support.patcher.lines import PEERS
 from tests.support.patcher.peer_cases import CASES, Case
-from tests.support.patcher.peer_facts import CALL, DELEGATION, ERROR, KINDS, TOKENS, TOOL, fact, missing, of_events
+from tests.support.patcher.peer_facts import CALL, DELEGATION, ERROR, KINDS, RUN, TOKENS, TOOL, fact, missing, of_events
 from tests.support.patcher.spans_of_peers import of_spans
 
 CHEAP = ("openai/tools.py", "openai/streams.py", "openai/errors.py")
@@ -113,7 +113,7 @@ def test_an_exception_that_crosses_spans_is_one_error_and_one_that_wraps_it_a_re
     assert fact(ERROR, "OuterError") in told.readings
 
 
-def test_an_agent_inside_another_one_is_read_as_a_delegation_and_a_handoff_is_one() -> None:
+def test_an_agent_inside_another_one_is_read_as_a_delegation_the_outer_as_a_run_and_a_handoff_is_one() -> None:
     inside = of_spans(
         [
             span(1, "boss", attributes=of_kind("AGENT", agent__name="boss")),
@@ -121,6 +121,7 @@ def test_an_agent_inside_another_one_is_read_as_a_delegation_and_a_handoff_is_on
         ]
     )
     assert fact(DELEGATION, "> clerk") in inside.readings
+    assert inside.readings.count(fact(RUN)) == 1
     handoff = of_spans([span(1, "handoff to clerk", attributes=of_kind("TOOL"))])
     assert handoff.facts == [fact(DELEGATION, "> clerk")]
     ours = of_events([delegation("boss", "clerk")])
