@@ -51,7 +51,7 @@ class _Seen:
     what belongs to the program.
     """
 
-    __slots__ = ("around", "depth", "event_id", "kind", "node", "raised", "text")
+    __slots__ = ("around", "depth", "event_id", "handling", "kind", "node", "raised", "text")
 
     def __init__(self, exc: BaseException, text: str, span: Span | None, node: Node, event_id: str) -> None:
         self.kind = type(exc)
@@ -60,6 +60,7 @@ class _Seen:
         self.node = node
         self.event_id = event_id
         self.depth = 0
+        self.handling: str | None = None
         self.around: tuple[weakref.ref[Span], ...] = ()
         self.reached(span)
 
@@ -82,6 +83,11 @@ class _Seen:
         """Whether the exception was last seen at a span or inside it."""
         return span is None or any(each() is span for each in self.around)
 
+    def made_good(self, handling: str | None, span: Span | None) -> bool:
+        """Whether it was caught at this span for another try, and so is one that is caught there for another try now:
+        each try has an error of its own, which may lie where the one before lay."""
+        return handling == self.handling == _RETRIED and self.at(span)
+
     def at(self, span: Span | None) -> bool:
         """Whether the exception was last seen at this very span."""
         return not self.around if span is None else bool(self.around) and self.around[0]() is span
@@ -100,6 +106,7 @@ def _raised_at(exc: BaseException) -> tuple[str, int] | None:
 
 _seen: dict[int, _Seen] = {}
 _SEEN = 256
+_RETRIED = "caught_retry"
 TRACEBACK_CHARACTERS, TRACEBACK_FRAMES = 1000, -20
 """Captured end of a traceback, in characters, and its innermost frames that are looked at."""
 
@@ -127,7 +134,7 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
     span, nothing for one that this span told already."""
     text = facts.message(exc)
     seen = _seen.get(id(exc))
-    if seen is None or not seen.within(span) or not seen.is_of(exc, text):
+    if seen is None or not seen.within(span) or not seen.is_of(exc, text) or seen.made_good(handling, span):
         event_id = emit(
             frame,
             "error.occurred",
@@ -141,7 +148,9 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
             },
             depth=depth_of(node),
         )
-        _keep(exc, _Seen(exc, text, span, node, event_id))
+        seen = _Seen(exc, text, span, node, event_id)
+        seen.handling = handling
+        _keep(exc, seen)
         return event_id
     if seen.at(span) or seen.node is node:
         seen.reached(span)
@@ -163,7 +172,7 @@ def report(frame: Frame, node: Node, exc: BaseException, *, handling: str | None
         },
         depth=depth_of(node),
     )
-    seen.node, seen.depth = node, seen.depth + 1
+    seen.node, seen.depth, seen.handling = node, seen.depth + 1, handling
     seen.reached(span)
     return seen.event_id
 

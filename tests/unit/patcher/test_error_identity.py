@@ -78,6 +78,16 @@ def test_an_error_that_is_told_before_it_is_raised_is_known_afterwards(events: E
     assert spans.told(_caught(later))
 
 
+def test_every_failed_try_is_told_and_the_last_one_only_once(events: Events, frame: Frame) -> None:
+    call = spans.Llm(frame, ALICE, requested="gpt-4o")
+    first, second = _caught(_here), _caught(_here)
+    spans.error(frame, ALICE, first, handling="caught_retry", parent=call)
+    _at_the_address_of(first, second)
+    spans.error(frame, ALICE, second, handling="caught_retry", parent=call)
+    call.failed(second)
+    assert [event["payload"]["error_handling"] for event in _occurred(events)] == ["caught_retry", "caught_retry"]
+
+
 def test_a_told_error_keeps_neither_the_span_nor_what_it_holds(events: Events, frame: Frame) -> None:
     span = spans.Agent(frame, ALICE)
     seen = weakref.ref(span)
