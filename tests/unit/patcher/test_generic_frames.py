@@ -340,3 +340,16 @@ def test_a_request_whose_answer_cannot_be_read_ends_all_the_same(events: Events)
     assert type(module.send()) is object
     assert spans.current() is None
     assert [e["payload"]["status"] for e in events() if e["payload"].get("phase") == "end"] == ["aborted"]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(http.HTTPStatus.NOT_FOUND, ("success", 404)), (503, ("success", 503)), ("gone", ("aborted", None))],
+)
+def test_the_status_of_an_answer_is_told_as_a_plain_number(
+    events: Events, status: Any, told: tuple[str, int | None]
+) -> None:
+    requests_out._Told(out(), lambda response: status).done(None)
+    end = events()[-1]["payload"]
+    assert (end["status"], end.get("status_code")) == told
+    assert type(end.get("status_code")) in (int, type(None))
