@@ -1,7 +1,7 @@
 """Wrapping of other people's functions so that they cannot tell: the only place where the program's calls pass ours.
 
-A `begin` callback sees each call and may return a `Watch`, which is told how the call ended. Whatever goes wrong in
-callbacks is caught here, counted and told as an event; the program's own results and exceptions pass unchanged.
+A `begin` callback sees each call and may return a `Watch`, which is told how the call ended (both are `watch`'s, and
+had from here). The program's own results and exceptions pass unchanged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import weakref
 
 from . import emit
+from .watch import Call, NotApplied, Watch, attempt, ended, guarded
 
 TYPE_CHECKING = False  # `typing`, `inspect` and the like would cost a program more than all the rest of the patcher
 if TYPE_CHECKING:
@@ -19,6 +20,27 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     Begin = Callable[["Call"], "Watch | None"]
+
+__all__ = [
+    "INTERNAL",
+    "MARK",
+    "Call",
+    "NotApplied",
+    "Watch",
+    "adrive",
+    "attempt",
+    "drive",
+    "every_subclass",
+    "function",
+    "guarded",
+    "method",
+    "on_subclass",
+    "original",
+    "owned_by",
+    "replace",
+    "undo",
+    "unowned",
+]
 
 INTERNAL = "<stratum_patcher importlib._bootstrap>"
 """File name of the wrappers' code. `warnings` does not count frames whose file name holds "importlib" and "_bootstrap"
@@ -34,118 +56,6 @@ _undo: dict[int, tuple[str, Callable[[], Any], str, Any, Any]] = {}
 whether it had the attribute itself, since classes of the program come and go: the wrapper knows what it wraps."""
 _changes = itertools.count()
 _owner = ""
-
-
-class NotApplied(Exception):
-    """What a hook needs is not there (another version of the library); the text says what."""
-
-
-class Watch:
-    """What is told of one watched call. Every method runs guarded."""
-
-    def done(self, result: Any) -> Any:
-        """The call returned; what this returns goes to the caller, so return `result` or a stand-in for it."""
-        return result
-
-    def failed(self, error: BaseException) -> None:
-        """The call raised; the exception goes on to the caller."""
-
-    def item(self, value: Any) -> None:
-        """A watched generator yielded a value."""
-
-    def abandoned(self) -> None:
-        """A watched generator was closed before its end."""
-        self.failed(GeneratorExit())
-
-    def broken(self, error: BaseException | None) -> None:
-        """What is told of the call's end raised itself; nothing may stay open.
-
-        Args:
-            error: What the call raised; None when it returned.
-        """
-
-    def pause(self) -> None:
-        """A watched generator is about to give control to its consumer."""
-
-    def resume(self) -> None:
-        """A watched generator has control again."""
-
-
-class Call:
-    """One call of a watched function.
-
-    Attributes:
-        instance: The object or class it is called on, or None.
-        args: Positional arguments, without the instance.
-        kwargs: Keyword arguments; a copy, changes reach the original.
-    """
-
-    __slots__ = ("args", "instance", "kwargs")
-
-    def __init__(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.instance = instance
-        self.args = args
-        self.kwargs = kwargs
-
-    def get(self, name: str, position: int, default: Any = None) -> Any:
-        """An argument, by keyword or by position (from 0, without the instance)."""
-        if name in self.kwargs:
-            return self.kwargs[name]
-        return self.args[position] if 0 <= position < len(self.args) else default
-
-    def set(self, name: str, position: int, value: Any) -> None:
-        """Replace an argument where the caller gave it, else add it by keyword."""
-        if name not in self.kwargs and 0 <= position < len(self.args):
-            self.args = (*self.args[:position], value, *self.args[position + 1 :])
-        else:
-            self.kwargs[name] = value
-
-
-def guarded(what: str, function: Callable[..., Any], *args: Any, default: Any = None, **kwargs: Any) -> Any:
-    """Call one of our own functions; its faults never reach the program.
-
-    Args:
-        what: Name of the part, for the event that tells a fault.
-        function: What to call.
-        args: Its arguments.
-        default: What to return after a fault.
-        kwargs: Its keyword arguments.
-    """
-    try:
-        return function(*args, **kwargs)
-    except Exception as fault:  # noqa: BLE001 - the law: a fault of ours must not become one of the program's
-        emit.fault(what, type(fault).__name__)
-        return default
-
-
-def _ended(what: str, watch: Watch, error: BaseException | None, tell: Callable[..., Any], *args: Any) -> Any:
-    """Tell a watch how its call ended; where that fails, have it leave nothing open.
-
-    Args:
-        what: Name of the part, for the event that tells a fault.
-        watch: Whom to tell.
-        error: What the call raised; None when it returned.
-        tell: The watch's `done`, `failed` or `abandoned`.
-        args: What it takes: the result, the error, nothing.
-
-    Returns:
-        What the watch makes of the result; after a fault the result itself.
-    """
-    try:
-        return tell(*args)
-    except Exception as fault:  # noqa: BLE001 - see `guarded`
-        emit.fault(what, type(fault).__name__)
-        guarded(what, watch.broken, error)
-        return args[0] if args else None
-
-
-def attempt(function: Callable[..., Any], *args: Any) -> Exception | None:
-    """Call one of our own functions and return the exception it raised, if any."""
-    try:
-        function(*args)
-    except Exception as fault:  # noqa: BLE001 - a hook that does not fit a library is reported, not raised
-        return fault
-    return None
 
 
 class owned_by:
@@ -375,10 +285,10 @@ def _function(function: Any, start: Any, what: str) -> Any:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            _ended(what, watch, error, watch.failed, error)
+            ended(what, watch, error, watch.failed, error)
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
-        return _ended(what, watch, None, watch.done, result)
+        return ended(what, watch, None, watch.done, result)
 
     return wrapper
 
@@ -390,10 +300,10 @@ def _coroutine(function: Any, start: Any, what: str) -> Any:
             result = await function(*args, **kwargs)
         except BaseException as error:
             if watch is not None:
-                _ended(what, watch, error, watch.failed, error)
+                ended(what, watch, error, watch.failed, error)
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
-        return result if watch is None else _ended(what, watch, None, watch.done, result)
+        return result if watch is None else ended(what, watch, None, watch.done, result)
 
     return wrapper
 
@@ -423,10 +333,10 @@ def drive(inner: Any, watch: Watch, what: str = "generator") -> Any:
             else:
                 value = next(inner) if send is None else inner.send(send)
         except StopIteration as end:
-            _ended(what, watch, None, watch.done, None)
+            ended(what, watch, None, watch.done, None)
             return end.value
         except BaseException as error:
-            _ended(what, watch, error, *_tells(watch, error))
+            ended(what, watch, error, *_tells(watch, error))
             error.__traceback__ = error.__traceback__.tb_next  # type: ignore[union-attr]
             raise
         guarded(what, watch.item, value)
@@ -438,7 +348,7 @@ def drive(inner: Any, watch: Watch, what: str = "generator") -> Any:
             try:
                 inner.close()
             finally:
-                _ended(what, watch, closing, watch.abandoned)
+                ended(what, watch, closing, watch.abandoned)
             raise
         except BaseException as error:  # noqa: BLE001 - goes into the generator
             thrown, send = error, None
@@ -471,11 +381,11 @@ def _async_generator(function: Any, start: Any, what: str) -> Any:
                         value = await unowned(inner.asend, send)
                 except StopAsyncIteration:
                     open_still = False
-                    _ended(what, watch, None, watch.done, None)
+                    ended(what, watch, None, watch.done, None)
                     return
                 except BaseException as error:
                     open_still = False
-                    _ended(what, watch, error, *_tells(watch, error))
+                    ended(what, watch, error, *_tells(watch, error))
                     raise
                 guarded(what, watch.item, value)
                 guarded(what, watch.pause)
@@ -487,7 +397,7 @@ def _async_generator(function: Any, start: Any, what: str) -> Any:
                         await inner.aclose()
                     finally:
                         open_still = False
-                        _ended(what, watch, closing, watch.abandoned)
+                        ended(what, watch, closing, watch.abandoned)
                     raise
                 except BaseException as error:  # noqa: BLE001 - goes into the generator
                     thrown, send = error, None
