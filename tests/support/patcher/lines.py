@@ -37,7 +37,7 @@ LINES: dict[str, Line] = {
         ("langgraph==0.2.76", "langchain>=0.3,<0.4", "langchain-openai==0.2.14"),
         "2025-03-15",
     ),
-    "langgraph": Line(("langchain==1.4.7", "langgraph==1.2.22", "langchain-openai==1.7.3")),
+    "langgraph": Line(("langgraph==1.2.22", "langchain==1.4.7", "langchain-openai==1.7.3")),
     "pyautogen-0.2": Line(("pyautogen==0.2.35", OLD_TOOLS), "2024-10-31"),
     "ag2-0": Line(("ag2[openai]==0.14.0",)),
     "ag2-1": Line(("ag2[openai]==1.2.1",)),
