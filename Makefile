@@ -23,7 +23,7 @@ demo: setup ## run the main job on recorded runs and show what comes out
 	$(BIN)/stratum dev --import tests/fixtures/runs --once
 
 test: setup ## run every test this machine can; says what it could not
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check .
