@@ -66,8 +66,8 @@ def _starts(bench: Bench, watched: dict[str, str]) -> None:
 
 
 def _record(bench: Bench, name: str, label: str, unit: str, units: int, median_s: float, **notes: Any) -> None:
-    """A repetition whose time for one unit is the median of its units."""
-    bench.record("g", name, label, Sample(units, units * median_s, units * median_s), unit, **notes)
+    """A repetition whose time for one unit is the median of its units; of processor time nothing is known."""
+    bench.record("g", name, label, Sample(units, units * median_s, 0.0), unit, **notes)
 
 
 def _run(argv: list[str], given: dict[str, str]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def _rows(result: dict[str, Any], part: str) -> list[list[str]]:
 
 
 def _spread(values: dict[str, float], unit: str) -> str:
+    if not values["high"]:
+        return ""
     return f"{values['median']:,.0f} {unit} ({values['low']:,.0f}-{values['high']:,.0f})"
 
 
