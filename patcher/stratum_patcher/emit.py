@@ -80,7 +80,7 @@ class Writer:
         self._end = -1
         self._checked = 0.0
         self._told = 0.0
-        self._lock = allocate_lock()
+        self.new_process()
 
     def new_process(self) -> None:
         """In a forked child: its parent's other threads hold no lock here."""
@@ -176,31 +176,33 @@ class Writer:
 
     def _ready(self) -> bool:
         """Open the file; again when the one at the path is another one now, or when ours was closed."""
-        try:
-            there = os.stat(self.path)
-            if self._descriptor >= 0:
-                ours = os.fstat(self._descriptor)
-                if (ours.st_dev, ours.st_ino) == self._identity == (there.st_dev, there.st_ino):
-                    return True
-                if (ours.st_dev, ours.st_ino) == self._identity:
-                    os.close(self._descriptor)
-        except OSError:
-            if self._descriptor >= 0:
-                self._close_ours()
-        self._descriptor = -1
+        if self._descriptor >= 0 and self._is_there():
+            return True
+        self._close_ours()
         return self._open()
+
+    def _is_there(self) -> bool:
+        """Whether the open file is the one at the path."""
+        try:
+            there, ours = os.stat(self.path), os.fstat(self._descriptor)
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == self._identity == (there.st_dev, there.st_ino)
 
     def close(self) -> None:
         """Give the descriptor back; the next event opens the file again."""
-        if self._descriptor >= 0:
-            self._close_ours()
-        self._descriptor, self._checked = -1, 0.0
+        self._close_ours()
+        self._checked = 0.0
 
     def _close_ours(self) -> None:
+        """Close the descriptor, unless the program closed it and it is another file's now."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
         try:
-            found = os.fstat(self._descriptor)
+            found = os.fstat(descriptor)
             if (found.st_dev, found.st_ino) == self._identity:
-                os.close(self._descriptor)
+                os.close(descriptor)
         except OSError:
             return
 
